@@ -1,0 +1,1 @@
+"""The format as data: every structure, enum, flag and constant of the specification."""

@@ -1,0 +1,1 @@
+"""Fixed-size little-endian structures: one declaration, three views of the bytes."""
