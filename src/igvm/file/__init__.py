@@ -1,0 +1,1 @@
+"""Files as views: read, write, build, check; no hashing for measurement and no printing."""

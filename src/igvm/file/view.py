@@ -1,0 +1,415 @@
+"""IgvmFile: a read-only view of a file, mapped or in memory, that takes nothing apart."""
+
+from __future__ import annotations
+
+import functools
+import mmap
+import os
+import stat
+import zlib
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from igvm.errors import FormatError, ValidationError
+from igvm.file.header import Header, HeaderSequence
+from igvm.file.table import Table
+from igvm.file.walk import Walk, walk
+from igvm.spec.enums import OPTIONAL_BIT, PAGE_SIZE_4K, Architecture, PlatformType, Section
+from igvm.spec.fixed import MAGIC, FixedHeaderV1, FixedHeaderV2
+from igvm.spec.platform import SupportedPlatform
+from igvm.spec.registry import HEADERS, TYPE_OF, HeaderRecord
+from igvm.wire.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer  # type: ignore[attr-defined]
+    from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from igvm.file.check.finding import Finding
+    from igvm.file.context import Context
+
+R = TypeVar("R", bound=Record)
+
+_PAST_TYPES = 0x401
+"""One more than the highest type of any section."""
+
+
+class HeaderView:
+    """Some or all headers of a file, in three sections, as objects and as columns."""
+
+    def __init__(self, file: IgvmFile, chosen: NDArray[np.intp] | None) -> None:
+        self._file = file
+        self._chosen = chosen
+
+    def _select(self, where: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """The positions of the chosen headers at which `where`, over the whole file, holds."""
+        import numpy as np
+
+        if self._chosen is None:
+            return np.flatnonzero(where)
+        return self._chosen[where[self._chosen]]
+
+    @property
+    def headers(self) -> HeaderSequence:
+        """Every header, in file order."""
+        chosen = self._chosen
+        return HeaderSequence(self, range(len(self._file.walk.offsets)) if chosen is None else chosen)
+
+    def _section(self, section: Section) -> HeaderSequence:
+        return HeaderSequence(self, self._select(self._file.sections == section))
+
+    @property
+    def platforms(self) -> HeaderSequence:
+        """The headers of the platform section, those of unknown type included."""
+        return self._section(Section.PLATFORM)
+
+    @property
+    def initializations(self) -> HeaderSequence:
+        """The headers of the initialization section, those of unknown type included."""
+        return self._section(Section.INITIALIZATION)
+
+    @property
+    def directives(self) -> HeaderSequence:
+        """The headers of the directive section, those of unknown type included."""
+        return self._section(Section.DIRECTIVE)
+
+    def table(self, record: type[R]) -> Table[R]:
+        """The headers whose structure is `record`, as columns.
+
+        Headers with the optional bit are included, headers whose length is not that of the
+        structure are not.
+        """
+        file = self._file
+        kind = TYPE_OF[record]
+        index = self._select((file.types == kind) & (file.lengths == record.SIZE))
+        return Table(record, file.section, file.section_offset, index, file.walk.offsets[index])
+
+    def header(self, index: int) -> Header[HeaderRecord]:
+        """The header at position `index` of the whole file."""
+        return self._file.header(index)
+
+    def all_of(self, record: type[R]) -> list[Header[R]]:
+        """The headers whose structure is `record`, as typed objects."""
+        return [self._file.header(int(index)) for index in self.table(record).index]  # type: ignore[misc]
+
+
+class IgvmFile(HeaderView):
+    """A file as it is: nothing is copied, and no header is an object until asked for.
+
+    Made by `igvm.open` and `igvm.parse`. What the format calls wrong is kept and can be looked
+    at; `igvm.check` reports it. A file that is open must not shrink: the operating system then
+    kills a process that touches the missing pages (`igvm.open(path, copy=True)` is safe).
+
+    Attributes:
+        buffer: every byte of the file.
+        path: where it was opened, or None.
+        fixed_header: the fixed header, version 1 or 2.
+        section: the bytes of the variable headers.
+        section_offset: where they start in the file.
+    """
+
+    def __init__(self, buffer: memoryview, *, path: str | None = None, mapping: mmap.mmap | None = None) -> None:
+        super().__init__(self, None)
+        self.buffer = buffer
+        self.path = path
+        self._mapping = mapping
+        self.fixed_header = _fixed_header(buffer, path)
+        start = self.fixed_header.variable_header_offset
+        end = start + self.fixed_header.variable_header_size
+        if end > len(buffer):
+            raise FormatError(
+                f"the variable headers end at {end:#x} and the file has {len(buffer):#x} bytes",
+                path=path,
+                offset=8,
+                header="FIXED_HEADER",
+                field="variable_header_size",
+                hint="the file is cut short, or its first bytes are damaged",
+            )
+        self.section_offset = start
+        self.section = buffer[start:end]
+
+    # The fixed header, in the specification's words.
+
+    @property
+    def revision(self) -> int:
+        """The format version: 1 or 2."""
+        return self.fixed_header.format_version
+
+    @property
+    def architecture(self) -> Architecture:
+        """The processor the file is for; version 1 files are X64."""
+        fixed = self.fixed_header
+        return fixed.architecture if isinstance(fixed, FixedHeaderV2) else Architecture.X64
+
+    @property
+    def page_size(self) -> int:
+        """Bytes of a page; version 1 files have 4096."""
+        fixed = self.fixed_header
+        return fixed.page_size if isinstance(fixed, FixedHeaderV2) else PAGE_SIZE_4K
+
+    @functools.cached_property
+    def checksum(self) -> int:
+        """The CRC-32 that the fixed header should hold (IGVM_FIXED_HEADER.checksum)."""
+        fixed = self.fixed_header.replace(checksum=0).pack()
+        return zlib.crc32(self.section, zlib.crc32(fixed))
+
+    # The variable headers.
+
+    @functools.cached_property
+    def walk(self) -> Walk:
+        """Where the headers are, found once."""
+        return walk(self.section)
+
+    @functools.cached_property
+    def types(self) -> NDArray[np.uint32]:
+        """The type of every header, without the optional bit."""
+        import numpy as np
+
+        return self.walk.types & np.uint32(OPTIONAL_BIT - 1)
+
+    @functools.cached_property
+    def lengths(self) -> NDArray[np.uint32]:
+        """The length field of every header."""
+        import numpy as np
+
+        words = np.frombuffer(self.section[: len(self.section) & ~3], "<u4")
+        return words[self.walk.offsets // 4 + 1]
+
+    @functools.cached_property
+    def sections(self) -> NDArray[np.uint8]:
+        """The section of every header; a type outside of the ranges goes by where it stands."""
+        import numpy as np
+
+        types = self.types
+        result = np.full(len(types), Section.UNKNOWN, np.uint8)
+        for section, low, high in ((0, 0x1, 0x100), (1, 0x101, 0x200), (2, 0x301, 0x400)):
+            result[(types >= low) & (types <= high)] = section
+        strays = result == Section.UNKNOWN
+        if strays.any():
+            known = np.where(strays, 0, np.arange(len(result)))
+            result = result[np.maximum.accumulate(known)]
+            result[result == Section.UNKNOWN] = Section.PLATFORM
+        return result
+
+    def header(self, index: int) -> Header[HeaderRecord]:
+        """The header at position `index`."""
+        offset = int(self.walk.offsets[index])
+        length = int.from_bytes(self.section[offset + 4 : offset + 8], "little")
+        end = offset + 8 + length
+        return Header(
+            index % len(self.walk.offsets),
+            self.section_offset + offset,
+            int(self.walk.types[index]),
+            self.section[offset + 8 : end],
+            self.section[end : end + (-length & 7)],
+        )
+
+    @property
+    def trailing(self) -> memoryview:
+        """What follows the last header in the section; the specification allows nothing."""
+        return self.section[self.walk.end :]
+
+    @functools.cached_property
+    def masks(self) -> NDArray[np.uint32]:
+        """The compatibility mask of every header; all ones where the type has none."""
+        import numpy as np
+
+        result = np.full(len(self.types), 0xFFFFFFFF, np.uint32)
+        present = np.bincount(np.minimum(self.types, np.uint32(_PAST_TYPES)))
+        for kind in np.flatnonzero(present).tolist():
+            spec = HEADERS.get(kind)
+            if spec is not None and spec.has_mask and spec.record is not None:
+                table = self.table(spec.record)
+                if len(table):
+                    result[table.index] = table[spec.record.compatibility_mask]  # type: ignore[attr-defined]
+        return result
+
+    # Platforms.
+
+    @functools.cached_property
+    def platform_masks(self) -> dict[PlatformType, int]:
+        """The mask bits of every platform that the file is for, in file order."""
+        result: dict[PlatformType, int] = {}
+        for header in self.all_of(SupportedPlatform):
+            kind = header.record.platform_type
+            result[kind] = result.get(kind, 0) | header.record.compatibility_mask
+        return result
+
+    def filter(self, platform: PlatformType) -> HeaderView:
+        """The headers that a loader for `platform` looks at.
+
+        That is every platform header, every header without a mask, and every header whose mask
+        shares a bit with the platform's.
+
+        Raises:
+            ValidationError: the file is not for `platform`.
+        """
+        import numpy as np
+
+        mask = self.platform_masks.get(platform)
+        if mask is None:
+            names = ", ".join(kind.name for kind in self.platform_masks) or "no platform"
+            message = f"the file is for {names}, not for {PlatformType(platform).name}"
+            raise ValidationError(message, path=self.path)
+        mine = self.masks & np.uint32(mask) != 0
+        mine |= self.sections == Section.PLATFORM
+        return HeaderView(self, np.flatnonzero(mine))
+
+    # File data.
+
+    def data(self, header: Header[Any]) -> memoryview:
+        """The file data that `header` refers to; empty where it refers to none.
+
+        A PAGE_DATA gives one page (2 MiB with IS_2MB_PAGE), a PARAMETER_AREA its initial
+        contents, a VP_CONTEXT its VMSA, registers or context, a CoRIM header its bytes.
+
+        Raises:
+            FormatError: the range is not inside the file, or a VP_CONTEXT's mask does not say
+                which platform's format it has.
+        """
+        from igvm.file.data import data_range
+
+        offset, size = data_range(self, header)
+        return self.buffer[offset : offset + size]
+
+    def context(self, header: Header[Any]) -> Context:
+        """The decoded registers that a VP_CONTEXT refers to.
+
+        Raises:
+            FormatError: as for `data`; or the registers are cut short.
+        """
+        from igvm.file.context import decode_context
+
+        return decode_context(self, header)
+
+    # Checking and writing.
+
+    def check(self, rules: str = "spec") -> list[Finding]:
+        """What `igvm.check(self, rules)` finds."""
+        from igvm.file.check import check
+
+        return check(self, rules)
+
+    def to_bytes(self) -> bytes:
+        """Every byte of the file, unchanged."""
+        whole = self.buffer.obj
+        return whole if type(whole) is bytes and len(whole) == len(self.buffer) else bytes(self.buffer)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the file, unchanged, to `path`, whole or not at all.
+
+        Raises:
+            SaveError: `path` exists and `overwrite` is not set, or the disk refused.
+        """
+        from igvm.file.save import save
+
+        save(path, [self.buffer], overwrite=overwrite)
+
+    def close(self) -> None:
+        """Give the mapping back.
+
+        Raises:
+            ValidationError: a table, a header or a memoryview of this file is still in use.
+        """
+        for name in ("walk", "types", "lengths", "sections", "masks", "platform_masks"):
+            self.__dict__.pop(name, None)
+        try:
+            self.section.release()
+            self.buffer.release()
+            if self._mapping is not None:
+                self._mapping.close()
+        except BufferError:
+            message = "the file cannot be closed while its headers, columns or data are in use"
+            raise ValidationError(message, path=self.path) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Views may outlive the block; the mapping then lives as long as they do.
+        try:
+            self.close()
+        except ValidationError:
+            self._mapping = None
+
+    def __repr__(self) -> str:
+        platforms = ", ".join(kind.name for kind in self.platform_masks) or "no platform"
+        name = f" {self.path}" if self.path else ""
+        return f"<IgvmFile{name}: version {self.revision}, {platforms}, {len(self.headers)} headers>"
+
+
+def _fixed_header(buffer: memoryview, path: str | None) -> FixedHeaderV1 | FixedHeaderV2:
+    """The fixed header, of the version it names."""
+
+    def wrong(message: str, offset: int, field: str, hint: str | None = None) -> FormatError:
+        return FormatError(message, path=path, offset=offset, header="FIXED_HEADER", field=field, hint=hint)
+
+    if len(buffer) < FixedHeaderV1.SIZE:
+        raise wrong(f"the file has {len(buffer)} bytes and a fixed header has {FixedHeaderV1.SIZE}", 0, "")
+    fixed = FixedHeaderV1.unpack_from(buffer)
+    if fixed.magic != MAGIC:
+        raise wrong(f"magic is {fixed.magic:#010x} and not {MAGIC:#010x}", 0, "magic", "this is not an IGVM file")
+    if fixed.format_version == 0:
+        raise wrong("there is no format version 0", 4, "format_version")
+    if fixed.format_version == 1:
+        return fixed
+    # Version 2 and future versions use the version 2 header (igvm_defs, "Fixed Header").
+    if len(buffer) < FixedHeaderV2.SIZE:
+        raise wrong(f"the file has {len(buffer)} bytes and a version 2 fixed header has {FixedHeaderV2.SIZE}", 0, "")
+    return FixedHeaderV2.unpack_from(buffer)
+
+
+def parse(buffer: Buffer, *, strict: bool = False, path: str | None = None) -> IgvmFile:
+    """View `buffer`, any object with the buffer protocol, as an IGVM file.
+
+    Raises:
+        FormatError: the fixed header cannot be read or the variable headers are not in the file.
+        ValidationError: with `strict`, the first error of `igvm.check`.
+    """
+    view = memoryview(buffer)
+    if not view.c_contiguous:
+        message = "the bytes of a file must be one contiguous buffer"
+        raise FormatError(message, path=path)
+    file = IgvmFile(view.cast("B") if view.format != "B" or view.ndim != 1 else view, path=path)
+    return _strict(file) if strict else file
+
+
+def open(path: str | os.PathLike[str], *, strict: bool = False, copy: bool = False) -> IgvmFile:  # noqa: A001 - igvm.open
+    """Map the file at `path` and view it; with `copy`, read it into memory instead.
+
+    Raises:
+        OSError: the file cannot be opened.
+        FormatError: the fixed header cannot be read or the variable headers are not in the file.
+        ValidationError: with `strict`, the first error of `igvm.check`.
+    """
+    name = os.fspath(path)
+    with io_open(name) as stream:
+        status = os.fstat(stream.fileno())
+        if copy or not stat.S_ISREG(status.st_mode) or status.st_size == 0:
+            return parse(stream.read(), strict=strict, path=name)
+        mapping = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        file = IgvmFile(memoryview(mapping), path=name, mapping=mapping)
+    except FormatError as error:
+        # The traceback holds views of the mapping; without it the mapping can go.
+        error.__traceback__ = None
+        raise
+    return _strict(file) if strict else file
+
+
+def io_open(name: str) -> Any:
+    """The file, unbuffered, to be mapped or read whole."""
+    import io
+
+    return io.FileIO(name)
+
+
+def _strict(file: IgvmFile) -> IgvmFile:
+    """`file`, if it has no error finding."""
+    for finding in file.check():
+        if finding.is_error:
+            raise finding.error(file.path)
+    return file
