@@ -1,0 +1,1 @@
+"""Benchmarks: what `make bench` measures and writes to docs/benchmarks.md."""

@@ -1,0 +1,40 @@
+"""Writes the seed corpus of fuzz_file.py: small files that between them reach every structure."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests import raw
+from tests.hostile.samples import SMALL
+
+FOLDER = Path(__file__).resolve().parent / "corpus" / "fuzz_file"
+
+
+def seeds() -> list[bytes]:
+    """The samples without most of their data, and single headers behind a platform."""
+    found = []
+    for data in SMALL.values():
+        offset, size = struct.unpack_from("<II", data, 8)
+        found.append(data[: offset + size + 300])
+        position = offset
+        while position < offset + size:
+            length = 8 + (int.from_bytes(data[position + 4 : position + 8], "little") + 7 & ~7)
+            version = int.from_bytes(data[4:8], "little")
+            architecture = int.from_bytes(data[24:28], "little") if version > 1 else 0
+            head = raw.platform(data[offset + 13]) + data[position : position + length]
+            found.append(raw.Raw(head, bytes(64), version=version, architecture=architecture).file())
+            position += length
+    return list(dict.fromkeys(found))
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.glob("*.igvm"):
+        old.unlink()
+    for seed in seeds():
+        (FOLDER / f"{hashlib.sha256(seed).hexdigest()[:12]}.igvm").write_bytes(seed)

@@ -1,0 +1,74 @@
+"""Everything that can be done with the bytes of a file: what no input may break."""
+
+from __future__ import annotations
+
+import contextlib
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import igvm
+from igvm.errors import IgvmError
+from igvm.file.check import RULE_SETS
+from igvm.spec.registry import TYPE_OF
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Objects a header, findings and their text: what a reader of a hostile file may need per byte.
+_BYTES_PER_BYTE = 400
+_FREE = 4 << 20
+
+
+def attempt(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What `work` returns, or None where it refuses the input the way it may."""
+    with contextlib.suppress(IgvmError):
+        return work(*arguments, **options)
+    return None
+
+
+def use(data: bytes, *, show: bool = True) -> bool:
+    """Do everything with `data`; an exception that is not an IgvmError comes out.
+
+    Returns whether the bytes could be read as a file at all.
+    """
+    file = attempt(igvm.parse, data)
+    if file is None:
+        return False
+    assert data == file.to_bytes()
+    for header in file.headers:
+        assert bytes(header.body) == header.record.pack()
+        attempt(file.data, header)
+        if header.name == "VP_CONTEXT":
+            context = attempt(file.context, header)
+            if isinstance(context, igvm.VBSContext):
+                context.values()
+    assert bytes(file.section) == b"".join(header.raw for header in file.headers) + bytes(file.trailing)
+    for record in TYPE_OF:
+        assert len(file.table(record)) == len(file.all_of(record))
+    for platform in igvm.PlatformType:
+        attempt(file.filter, platform)
+    for rules in RULE_SETS:
+        for finding in igvm.check(file, rules):
+            str(finding)
+    attempt(igvm.canonical, file)
+    if show:
+        _show(file)
+    return True
+
+
+def _show(file: igvm.IgvmFile) -> None:
+    """Render the file in every way that there is."""
+    from tests.hostile import render
+
+    render.every_way(file)
+
+
+def bounded(data: bytes) -> None:
+    """Do everything with `data` in memory that its size bounds."""
+    tracemalloc.start()
+    try:
+        use(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= _FREE + _BYTES_PER_BYTE * len(data)

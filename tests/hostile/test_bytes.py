@@ -1,0 +1,64 @@
+"""Truncation at every byte and every single-bit flip of the headers: nothing but IgvmError."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.hostile.everything import bounded, use
+from tests.hostile.samples import SMALL, fix
+
+FILES = pytest.mark.parametrize("data", SMALL.values(), ids=SMALL.keys())
+
+
+def _header_size(data: bytes) -> int:
+    return int.from_bytes(data[8:12], "little") + int.from_bytes(data[12:16], "little")
+
+
+@FILES
+def test_the_sample_itself_is_readable(data: bytes) -> None:
+    """The samples are files, or flipping their bits would prove little."""
+    assert use(data)
+
+
+@FILES
+def test_truncation_at_every_byte_of_the_headers(data: bytes) -> None:
+    """A file cut anywhere is refused or read, with its checksum right or wrong."""
+    readable = 0
+    for size in range(_header_size(data) + 64):
+        use(data[:size])
+        readable += use(fix(data[:8]) + data[8:size], show=False)
+    assert readable == 64
+
+
+@FILES
+def test_truncation_of_the_file_data(data: bytes) -> None:
+    """A file cut in its data is read, and what is missing is refused where it is asked for."""
+    for size in range(_header_size(data), len(data), 61):
+        assert use(data[:size], show=False)
+
+
+@FILES
+def test_headers_cut_at_every_byte(data: bytes) -> None:
+    """A variable header section that ends anywhere, with all sums right, is read."""
+    start = int.from_bytes(data[8:12], "little")
+    for size in range(_header_size(data) - start + 1):
+        cut = bytearray(data)
+        cut[12:16] = size.to_bytes(4, "little")
+        assert use(fix(cut), show=size % 4 == 0)
+
+
+@FILES
+@pytest.mark.parametrize("bit", range(8))
+def test_every_single_bit_flip_of_the_headers(data: bytes, bit: int) -> None:
+    """Any one bit of any header byte may flip, with the checksum made right again."""
+    for position in range(_header_size(data)):
+        flipped = bytearray(data)
+        flipped[position] ^= 1 << bit
+        use(fix(flipped) if not 20 <= position < 24 else bytes(flipped), show=position % 8 == bit)
+
+
+@FILES
+def test_memory_is_bounded_by_the_size(data: bytes) -> None:
+    """Doing everything with a file takes memory in proportion to its size."""
+    bounded(data)
+    assert data
