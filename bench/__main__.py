@@ -16,7 +16,9 @@ from tests.oracle.client import Oracle, OracleUnavailable
 def main() -> int:
     """Measure, write the page, print it."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two rounds, no 1 GiB file, nothing written")
+    parser.add_argument(
+        "--quick", action="store_true", help="two rounds, no 1 GiB file, nothing written"
+    )
     quick = parser.parse_args().quick
     try:
         Oracle.build()

@@ -36,7 +36,8 @@ def build(pages: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> bytes:
     for kind in inputs.PLATFORMS:
         mask = builder.platform(kind)
         builder.pages(0, pages, mask)
-    return builder.to_bytes()
+    made: bytes = builder.to_bytes()
+    return made
 
 
 _OPEN_AND_CHECK = """
@@ -76,7 +77,12 @@ def run(folder: Path, oracle: Oracle, *, quick: bool) -> Iterator[Row]:
         value, units = ratio(times, one, other), ratio(times, one, "U")
         figure = f"1/{1 / value:.0f}" if value < 0.1 else f"{value:.2f}"
         milliseconds = statistics.median(times[one]) * 1e3
-        return Row(work, f"{figure} of the reference's {other}, {units:.3f} U", bar, f"{milliseconds:.1f} ms")
+        return Row(
+            work,
+            f"{figure} of the reference's {other}, {units:.3f} U",
+            bar,
+            f"{milliseconds:.1f} ms",
+        )
 
     spec = clock(lambda: igvm.check(igvm.open(small)))
     yield row("open + full `igvm-0.5` check, 64 MiB", "check", "parse", "1/30, 0.05 U")
@@ -98,10 +104,18 @@ def run(folder: Path, oracle: Oracle, *, quick: bool) -> Iterator[Row]:
         },
         count * 2,
     )
-    yield Row("`igvm --version`", f"{ratio(version, 'igvm', 'python'):.1f} of `python -c pass`", "4")
-    yield Row("for orientation: `spec` check, 64 MiB", f"{spec / statistics.median(times['U']):.2f} U", "none")
+    yield Row(
+        "`igvm --version`", f"{ratio(version, 'igvm', 'python'):.1f} of `python -c pass`", "4"
+    )
+    yield Row(
+        "for orientation: `spec` check, 64 MiB",
+        f"{spec / statistics.median(times['U']):.2f} U",
+        "none",
+    )
     for name in ("parse", "serialise"):
-        yield Row(f"for orientation: the reference's {name}", f"{ratio(times, name, 'U'):.2f} U", "none")
+        yield Row(
+            f"for orientation: the reference's {name}", f"{ratio(times, name, 'U'):.2f} U", "none"
+        )
 
 
 def _command() -> Path:
@@ -114,11 +128,24 @@ def _gibibyte(folder: Path, small: Path) -> Iterator[Row]:
     """The same for a file of 1 GiB."""
     big = folder / "1g.igvm"
     inputs.large(big, GIB_PAGES, 1)
-    times = rounds({"small": lambda: clock(lambda: check(small)), "big": lambda: clock(lambda: check(big))})
-    yield Row("open + check, 1 GiB, 262,000 headers", f"{ratio(times, 'big', 'small'):.1f} of the 64 MiB file's", "17")
-    grown = (memory(_OPEN_AND_CHECK.format(path=str(big))) - memory(_OPEN_AND_CHECK.format(path=str(small)))) / 1024
+    times = rounds(
+        {"small": lambda: clock(lambda: check(small)), "big": lambda: clock(lambda: check(big))}
+    )
+    yield Row(
+        "open + check, 1 GiB, 262,000 headers",
+        f"{ratio(times, 'big', 'small'):.1f} of the 64 MiB file's",
+        "17",
+    )
+    grown = (
+        memory(_OPEN_AND_CHECK.format(path=str(big)))
+        - memory(_OPEN_AND_CHECK.format(path=str(small)))
+    ) / 1024
     headers = (GIB_PAGES - 49152) * 32 / (1 << 20)
-    yield Row("memory that takes more than 64 MiB", f"{grown:.1f} MiB", f"{headers:.1f} MiB: its further headers")
+    yield Row(
+        "memory that takes more than 64 MiB",
+        f"{grown:.1f} MiB",
+        f"{headers:.1f} MiB: its further headers",
+    )
     big.unlink()
 
 
@@ -127,7 +154,11 @@ def _alternating(folder: Path) -> Iterator[Row]:
     once, twice = folder / "alternating.igvm", folder / "alternating-2.igvm"
     inputs.alternating(once, 100_000)
     inputs.alternating(twice, 200_000)
-    times = rounds({"once": lambda: clock(lambda: check(once)), "twice": lambda: clock(lambda: check(twice))})
+    times = rounds(
+        {"once": lambda: clock(lambda: check(once)), "twice": lambda: clock(lambda: check(twice))}
+    )
     each = statistics.median(times["once"]) / 100_000 * 1e9
-    yield Row("100,000 headers of alternating types, open + check", f"{each:.0f} ns a header", "1,000 ns")
+    yield Row(
+        "100,000 headers of alternating types, open + check", f"{each:.0f} ns a header", "1,000 ns"
+    )
     yield Row("twice as many", f"{ratio(times, 'twice', 'once'):.2f} of that", "2, linear")

@@ -29,11 +29,14 @@ def page_bytes(pages: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
 def large(path: Path, pages: int, platforms: int) -> None:
     """A file of `pages` unique pages, each with one header for each of `platforms` platforms."""
     heads = b"".join(
-        struct.pack("<II", 1, 16) + SupportedPlatform(compatibility_mask=1 << i, platform_type=kind).pack()
+        struct.pack("<II", 1, 16)
+        + SupportedPlatform(compatibility_mask=1 << i, platform_type=kind).pack()
         for i, kind in enumerate(PLATFORMS[:platforms])
     )
     count = pages * platforms
-    rows = np.zeros(count, np.dtype([("type", "<u4"), ("length", "<u4"), ("body", PageData.dtype())]))
+    rows = np.zeros(
+        count, np.dtype([("type", "<u4"), ("length", "<u4"), ("body", PageData.dtype())])
+    )
     rows["type"], rows["length"] = 0x302, PageData.SIZE
     page = np.repeat(np.arange(pages, dtype=np.uint64), platforms)
     start = FixedHeaderV1.SIZE + len(heads) + rows.nbytes
@@ -58,11 +61,16 @@ def alternating(path: Path, count: int) -> None:
     area = struct.pack("<IIQII", 0x301, 16, PAGE, 0, 0)
     usage = struct.pack("<IIII", 0x307, 8, 0, 0)
     empty = struct.pack("<IIQIIIHH", 0x302, 24, 0x1000, 1, 0, 0, 0, 0)
-    head = struct.pack("<II", 1, 16) + SupportedPlatform(compatibility_mask=1, platform_type=PlatformType.NATIVE).pack()
+    head = (
+        struct.pack("<II", 1, 16)
+        + SupportedPlatform(compatibility_mask=1, platform_type=PlatformType.NATIVE).pack()
+    )
     headers = head + area + (usage + empty) * (count // 2)
     fixed = FixedHeaderV1(
         variable_header_offset=FixedHeaderV1.SIZE,
         variable_header_size=len(headers),
         total_file_size=FixedHeaderV1.SIZE + len(headers) + 8,
     )
-    path.write_bytes(fixed.replace(checksum=zlib.crc32(fixed.pack() + headers)).pack() + headers + bytes(8))
+    path.write_bytes(
+        fixed.replace(checksum=zlib.crc32(fixed.pack() + headers)).pack() + headers + bytes(8)
+    )

@@ -67,7 +67,12 @@ def memory(work: str) -> int:
 
     The parts of a mapped file that were touched count too.
     """
-    done = subprocess.run([sys.executable, "-c", _MEMORY.format(work=work)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _MEMORY.format(work=work)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return int(done.stdout)
 
 
@@ -86,4 +91,5 @@ def machine() -> str:
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    return f"{model}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
+    python, linux = platform.python_version(), platform.release().split("-")[0]
+    return f"{model}, {os.cpu_count()} cores, Linux {linux}, Python {python}"

@@ -36,7 +36,11 @@ machine to machine, ratios hardly.
 
 def write_page(machine: str, rows: Iterable[Row], path: Path | None) -> str:
     """The page as text; also written to `path`, where given."""
-    lines = [_HEAD + f"Taken on: {machine}.\n", "| work | measured | bar | |", "| --- | --- | --- | --- |"]
+    lines = [
+        _HEAD + f"Taken on: {machine}.\n",
+        "| work | measured | bar | |",
+        "| --- | --- | --- | --- |",
+    ]
     lines += [f"| {row.work} | {row.figure} | {row.bar} | {row.seen} |" for row in rows]
     text = "\n".join(lines) + "\n"
     if path is not None:

@@ -27,7 +27,9 @@ def seeds() -> list[bytes]:
             version = int.from_bytes(data[4:8], "little")
             architecture = int.from_bytes(data[24:28], "little") if version > 1 else 0
             head = raw.platform(data[offset + 13]) + data[position : position + length]
-            found.append(raw.Raw(head, bytes(64), version=version, architecture=architecture).file())
+            found.append(
+                raw.Raw(head, bytes(64), version=version, architecture=architecture).file()
+            )
             position += length
     return list(dict.fromkeys(found))
 

@@ -44,7 +44,9 @@ def header(kind: int, body: bytes, *, padding: int = 0) -> bytes:
     return struct.pack("<II", kind, len(body)) + body + bytes([padding]) * (-len(body) % 8)
 
 
-def platform(kind: int = 0, mask: int = 1, *, vtl: int = 0, version: int = 1, boundary: int = 0) -> bytes:
+def platform(
+    kind: int = 0, mask: int = 1, *, vtl: int = 0, version: int = 1, boundary: int = 0
+) -> bytes:
     """A SUPPORTED_PLATFORM header."""
     return header(0x1, struct.pack("<IBBHQ", mask, vtl, kind, version, boundary))
 

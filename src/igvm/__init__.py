@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from igvm.file.check.finding import Finding, Severity
     from igvm.file.context import VBSContext
     from igvm.file.header import Header
+    from igvm.file.read import open, parse  # noqa: A004 - the names that users know
     from igvm.file.table import Table
-    from igvm.file.view import HeaderView, IgvmFile, open, parse  # noqa: A004 - the name that users know
+    from igvm.file.view import HeaderView, IgvmFile
     from igvm.spec.context import (
         CCAContext,
         HvSegmentRegister,
@@ -49,21 +50,22 @@ if TYPE_CHECKING:
         VBSRegister,
     )
     from igvm.spec.directive import (
+        MADT,
+        PPTT,
+        SLIT,
+        SRAT,
         CommandLine,
         DeviceTree,
         EnvironmentInfo,
         ErrorRange,
-        MADT,
-        MMIORanges,
         MemoryMap,
-        PPTT,
+        MMIORanges,
         PageData,
+        Parameter,
         ParameterArea,
         ParameterInsert,
         RequiredMemory,
-        SLIT,
         SNPIDBlock,
-        SRAT,
         VBSMeasurement,
         VPContext,
         VPCount,
@@ -97,16 +99,16 @@ if TYPE_CHECKING:
     )
     from igvm.spec.payload import (
         EnvironmentInfoPayload,
-        MMIORangesPayload,
         MemoryMapEntry,
         MemoryRange,
+        MMIORangesPayload,
         VPCountPayload,
     )
     from igvm.spec.platform import SupportedPlatform
     from igvm.spec.policy import CCAAttributes, SNPPolicy, TDXPolicy
     from igvm.spec.registry import UnknownHeader
-    from igvm.spec.snp import CPUIDEntry, CPUIDPage, SNPPublicKey, SNPSignature, SecretsPage
-    from igvm.spec.vmsa import SEVFeatures, SEVSelector, SEVVMSA
+    from igvm.spec.snp import CPUIDEntry, CPUIDPage, SecretsPage, SNPPublicKey, SNPSignature
+    from igvm.spec.vmsa import SEVVMSA, SEVFeatures, SEVSelector
 
 _HOME = {
     "FormatError": "igvm.errors",
@@ -127,8 +129,8 @@ _HOME = {
     "Table": "igvm.file.table",
     "HeaderView": "igvm.file.view",
     "IgvmFile": "igvm.file.view",
-    "open": "igvm.file.view",
-    "parse": "igvm.file.view",
+    "open": "igvm.file.read",
+    "parse": "igvm.file.read",
     "CCAContext": "igvm.spec.context",
     "HvSegmentRegister": "igvm.spec.context",
     "HvTableRegister": "igvm.spec.context",
@@ -144,6 +146,7 @@ _HOME = {
     "MemoryMap": "igvm.spec.directive",
     "PPTT": "igvm.spec.directive",
     "PageData": "igvm.spec.directive",
+    "Parameter": "igvm.spec.directive",
     "ParameterArea": "igvm.spec.directive",
     "ParameterInsert": "igvm.spec.directive",
     "RequiredMemory": "igvm.spec.directive",
@@ -199,7 +202,7 @@ _HOME = {
     "SEVVMSA": "igvm.spec.vmsa",
 }
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - as sorted() has it
     "Architecture",
     "Builder",
     "CCAAttributes",
@@ -246,6 +249,7 @@ __all__ = [
     "PageDataFlags",
     "PageDataType",
     "PageTableRelocation",
+    "Parameter",
     "ParameterArea",
     "ParameterInsert",
     "PlatformType",

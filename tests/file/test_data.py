@@ -35,7 +35,9 @@ def test_a_2mb_page_has_2mib_of_data() -> None:
 
 def test_other_page_sizes_count() -> None:
     """Page data is as long as the file's page."""
-    file = _with_data(raw.platform(), lambda at: raw.page(0, at), bytes(65536), version=2, page_size=65536)
+    file = _with_data(
+        raw.platform(), lambda at: raw.page(0, at), bytes(65536), version=2, page_size=65536
+    )
     assert 65536 == len(file.data(file.directives[0]))
 
 
@@ -54,7 +56,11 @@ def test_parameter_area_data_is_the_area_size() -> None:
 @pytest.mark.parametrize("kind", [0x104, 0x105])
 def test_corim_data_has_its_own_size(kind: int) -> None:
     """CoRIM documents and signatures say how long they are."""
-    file = _with_data(raw.platform(), lambda at: raw.header(kind, struct.pack("<IIII", 1, at, 5, 0)), b"hello there")
+    file = _with_data(
+        raw.platform(),
+        lambda at: raw.header(kind, struct.pack("<IIII", 1, at, 5, 0)),
+        b"hello there",
+    )
     assert b"hello" == bytes(file.data(file.initializations[0]))
 
 
@@ -70,7 +76,9 @@ OUTSIDE = {
 @pytest.mark.parametrize(("offset", "flags"), OUTSIDE.values(), ids=OUTSIDE.keys())
 def test_data_outside_of_the_file_is_an_error(offset: int, flags: int) -> None:
     """A range that is not in the file is refused, and the error names the header."""
-    file = igvm.parse(raw.Raw(raw.platform() + raw.page(0x1000, offset, flags=flags), bytes(4096)).file())
+    file = igvm.parse(
+        raw.Raw(raw.platform() + raw.page(0x1000, offset, flags=flags), bytes(4096)).file()
+    )
     with pytest.raises(FormatError, match=r"PAGE_DATA\.file_offset"):
         file.data(file.directives[0])
 
@@ -86,7 +94,9 @@ def test_an_area_of_hostile_size_is_an_error() -> None:
 def test_snp_contexts_are_vmsas(kind: int) -> None:
     """On SEV_SNP and SEV_ES a context is a VMSA."""
     vmsa = igvm.SEVVMSA(rip=0xFFF0, cs=igvm.SEVSelector(selector=0xF000, base=0xFFFF0000))
-    file = _with_data(raw.platform(kind), lambda at: raw.context(at, gpa=0xFFFFFFFFF000), vmsa.pack())
+    file = _with_data(
+        raw.platform(kind), lambda at: raw.context(at, gpa=0xFFFFFFFFF000), vmsa.pack()
+    )
     assert vmsa == file.context(file.directives[0])
 
 
@@ -102,17 +112,23 @@ def test_native_contexts_are_x64_registers(kind: int) -> None:
 def test_cca_contexts_are_realm_registers() -> None:
     """On CCA a context is a page that starts with the registers of a REC."""
     context = igvm.CCAContext(x0=1, pc=0x8000, flags=1)
-    file = _with_data(raw.platform(6), raw.context, context.pack().ljust(4096, b"\0"), version=2, architecture=1)
+    file = _with_data(
+        raw.platform(6), raw.context, context.pack().ljust(4096, b"\0"), version=2, architecture=1
+    )
     assert context == file.context(file.directives[0])
 
 
 def test_vbs_contexts_are_register_lists() -> None:
     """On VSM_ISOLATION a context is a counted list of named registers."""
-    rip = igvm.VBSRegister(vtl=2, register_name=igvm.HvX64Register.RIP, register_value=(0x1234).to_bytes(16, "little"))
+    rip = igvm.VBSRegister(
+        vtl=2, register_name=igvm.HvX64Register.RIP, register_value=(0x1234).to_bytes(16, "little")
+    )
     segment = igvm.HvSegmentRegister(base=0, limit=0xFFFFFFFF, selector=8, attributes=0xA09B)
     cs = igvm.VBSRegister(vtl=2, register_name=igvm.HvX64Register.CS, register_value=segment.pack())
     table = igvm.HvTableRegister(limit=0x1F, base=0x5000)
-    gdtr = igvm.VBSRegister(vtl=2, register_name=igvm.HvX64Register.GDTR, register_value=table.pack())
+    gdtr = igvm.VBSRegister(
+        vtl=2, register_name=igvm.HvX64Register.GDTR, register_value=table.pack()
+    )
     expected = igvm.VBSContext(igvm.Architecture.X64, (rip, cs, gdtr))
     file = _with_data(raw.platform(1), raw.context, expected.pack() + b"tail")
     found = file.context(file.directives[0])
@@ -124,7 +140,9 @@ def test_vbs_contexts_are_register_lists() -> None:
 
 def test_arm_register_names_go_by_the_architecture() -> None:
     """The same number is another register on AArch64."""
-    pc = igvm.VBSRegister(vtl=0, register_name=igvm.HvArm64Register.PC, register_value=(64).to_bytes(16, "little"))
+    pc = igvm.VBSRegister(
+        vtl=0, register_name=igvm.HvArm64Register.PC, register_value=(64).to_bytes(16, "little")
+    )
     context = igvm.VBSContext(igvm.Architecture.AARCH64, (pc,))
     file = _with_data(raw.platform(1), raw.context, context.pack(), version=2, architecture=1)
     found = file.context(file.directives[0])
@@ -139,8 +157,12 @@ BAD_CONTEXTS = {
 }
 
 
-@pytest.mark.parametrize(("platforms", "mask", "message"), BAD_CONTEXTS.values(), ids=BAD_CONTEXTS.keys())
-def test_a_context_of_no_known_format_is_an_error(platforms: bytes, mask: int, message: str) -> None:
+@pytest.mark.parametrize(
+    ("platforms", "mask", "message"), BAD_CONTEXTS.values(), ids=BAD_CONTEXTS.keys()
+)
+def test_a_context_of_no_known_format_is_an_error(
+    platforms: bytes, mask: int, message: str
+) -> None:
     """A mask that does not say the format is refused with the platforms that it names."""
     file = _with_data(platforms, lambda at: raw.context(at, mask=mask))
     with pytest.raises(FormatError, match=message):

@@ -40,7 +40,10 @@ def test_evenly_spaced_columns_are_views() -> None:
 def test_columns_have_the_width_of_their_fields() -> None:
     """Each field's column has its own dtype."""
     table = igvm.parse(raw.Raw(raw.platform() + raw.page(0)).file()).table(igvm.PageData)
-    assert (np.dtype("<u8"), np.dtype("<u2")) == (table[igvm.PageData.gpa].dtype, table[igvm.PageData.data_type].dtype)
+    assert (np.dtype("<u8"), np.dtype("<u2")) == (
+        table[igvm.PageData.gpa].dtype,
+        table[igvm.PageData.data_type].dtype,
+    )
 
 
 def test_octets_are_rows_of_bytes() -> None:
@@ -53,9 +56,13 @@ def test_octets_are_rows_of_bytes() -> None:
 
 def test_parameter_types_have_their_own_tables() -> None:
     """Records that share a structure are told apart by type."""
-    file = igvm.parse(raw.Raw(raw.platform() + raw.area(7) + raw.parameter(0x307, 7, 8) + raw.parameter(0x308, 7, 16)).file())
-    assert [8] == file.table(igvm.VPCount)[igvm.VPCount.byte_offset].tolist()
-    assert [16] == file.table(igvm.SRAT)[igvm.SRAT.byte_offset].tolist()
+    file = igvm.parse(
+        raw.Raw(
+            raw.platform() + raw.area(7) + raw.parameter(0x307, 7, 8) + raw.parameter(0x308, 7, 16)
+        ).file()
+    )
+    assert [8] == file.table(igvm.VPCount)[igvm.Parameter.byte_offset].tolist()
+    assert [16] == file.table(igvm.SRAT)[igvm.Parameter.byte_offset].tolist()
     assert isinstance(file.directives[1].record, igvm.VPCount)
 
 

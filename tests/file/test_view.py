@@ -26,7 +26,11 @@ def _simple() -> bytes:
         + raw.insert(0, 0x5000, 3)
     )
     start = 24 + len(platforms + rest) + 3 * 32
-    pages = raw.page(0x1000, start, mask=1) + raw.page(0x2000, start, mask=2) + raw.page(0x3000, 0, mask=3)
+    pages = (
+        raw.page(0x1000, start, mask=1)
+        + raw.page(0x2000, start, mask=2)
+        + raw.page(0x3000, 0, mask=3)
+    )
     return raw.Raw(platforms + rest + pages, PAGE).file()
 
 
@@ -39,7 +43,11 @@ def test_version_1_has_the_default_architecture_and_page_size() -> None:
 def test_version_2_says_architecture_and_page_size() -> None:
     """A version 2 file carries both, whatever they are."""
     file = igvm.parse(raw.Raw(raw.platform(), version=2, architecture=1, page_size=65536).file())
-    assert (2, igvm.Architecture.AARCH64, 65536) == (file.revision, file.architecture, file.page_size)
+    assert (2, igvm.Architecture.AARCH64, 65536) == (
+        file.revision,
+        file.architecture,
+        file.page_size,
+    )
 
 
 def test_future_versions_use_the_version_2_header() -> None:
@@ -49,12 +57,18 @@ def test_future_versions_use_the_version_2_header() -> None:
 
 
 BAD_STARTS = {
-    "empty": (b"", "fixed header has 24"),
-    "short": (b"IGVM" + bytes(19), "fixed header has 24"),
+    "empty": (b"", "fixed header 24"),
+    "short": (b"IGVM" + bytes(19), "fixed header 24"),
     "magic": (b"MVGI" + bytes(40), "magic is"),
-    "version 0": (raw.Raw(b"", version=1).file().replace(b"IGVM\x01", b"IGVM\x00"), "no format version 0"),
-    "version 2 cut": (raw.Raw(b"", version=2).file()[:31], "version 2 fixed header has 32"),
-    "headers past the end": (raw.Raw(raw.platform()).file()[:-1], "the variable headers end at 0x30"),
+    "version 0": (
+        raw.Raw(b"", version=1).file().replace(b"IGVM\x01", b"IGVM\x00"),
+        "no format version 0",
+    ),
+    "version 2 cut": (raw.Raw(b"", version=2).file()[:31], "version 2 fixed header 32"),
+    "headers past the end": (
+        raw.Raw(raw.platform()).file()[:-1],
+        "the variable headers end at 0x30",
+    ),
 }
 
 
@@ -69,7 +83,10 @@ def test_sections_hold_their_headers() -> None:
     """Each section is a sequence of typed headers."""
     file = igvm.parse(_simple())
     assert [2, 1, 6] == [len(file.platforms), len(file.initializations), len(file.directives)]
-    assert igvm.SupportedPlatform(compatibility_mask=2, platform_type=PlatformType.NATIVE) == file.platforms[1].record
+    assert (
+        igvm.SupportedPlatform(compatibility_mask=2, platform_type=PlatformType.NATIVE)
+        == file.platforms[1].record
+    )
     assert igvm.PageData(gpa=0x3000, compatibility_mask=3) == file.directives[-1].record
     assert ["PARAMETER_AREA", "VP_COUNT_PARAMETER"] == [one.name for one in file.directives[:2]]
 
@@ -87,7 +104,9 @@ def test_a_header_knows_its_place_and_its_bytes() -> None:
 def test_a_slice_of_a_sequence_is_a_sequence() -> None:
     """Slices and negative indexes work as on a list."""
     directives = igvm.parse(_simple()).directives
-    assert [one.index for one in list(directives)[1:5:2]] == [one.index for one in directives[1:5:2]]
+    assert [one.index for one in list(directives)[1:5:2]] == [
+        one.index for one in directives[1:5:2]
+    ]
     assert directives[-1].index == directives[5].index
     with pytest.raises(IndexError):
         directives[6]
@@ -97,11 +116,17 @@ def test_optional_headers_are_typed_and_marked() -> None:
     """The optional bit is not part of the type, and it survives."""
     file = igvm.parse(raw.Raw(raw.platform() + raw.header(0x80000302, raw.page(0x1000)[8:])).file())
     header = file.directives[0]
-    assert (True, HeaderType.PAGE_DATA, 0x80000302) == (header.optional, header.header_type, header.raw_type)
+    assert (True, HeaderType.PAGE_DATA, 0x80000302) == (
+        header.optional,
+        header.header_type,
+        header.raw_type,
+    )
     assert igvm.PageData(gpa=0x1000, compatibility_mask=1) == header.record
 
 
-@pytest.mark.parametrize(("kind", "section"), [(0x42, "platforms"), (0x142, "initializations"), (0x3FF, "directives")])
+@pytest.mark.parametrize(
+    ("kind", "section"), [(0x42, "platforms"), (0x142, "initializations"), (0x3FF, "directives")]
+)
 def test_unknown_types_are_kept_raw(kind: int, section: str) -> None:
     """A type without a structure is shown with its body, in the section of its range."""
     file = igvm.parse(raw.Raw(raw.platform() + raw.header(kind, b"hello")).file())
@@ -112,7 +137,9 @@ def test_unknown_types_are_kept_raw(kind: int, section: str) -> None:
 
 def test_a_type_outside_of_the_ranges_stands_in_the_section_before_it() -> None:
     """Types past all ranges belong to the section they are found in."""
-    file = igvm.parse(raw.Raw(raw.platform() + raw.page(0) + raw.header(0x500, b"") + raw.page(0x1000)).file())
+    file = igvm.parse(
+        raw.Raw(raw.platform() + raw.page(0) + raw.header(0x500, b"") + raw.page(0x1000)).file()
+    )
     assert 3 == len(file.directives)
 
 
@@ -125,7 +152,9 @@ def test_a_known_type_of_wrong_length_is_kept_raw() -> None:
 
 def test_a_version_string_is_text() -> None:
     """VERSION_STRING carries its text in the header itself."""
-    file = igvm.parse(raw.Raw(raw.platform() + raw.header(0x107, "1.0 \N{SNOWMAN}".encode())).file())
+    file = igvm.parse(
+        raw.Raw(raw.platform() + raw.header(0x107, "1.0 \N{SNOWMAN}".encode())).file()
+    )
     assert igvm.VersionString("1.0 \N{SNOWMAN}") == file.initializations[0].record
 
 
@@ -157,7 +186,11 @@ def test_filter_keeps_what_a_loader_looks_at() -> None:
     file = igvm.parse(_simple())
     native = file.filter(PlatformType.NATIVE)
     names = ["PARAMETER_AREA", "VP_COUNT_PARAMETER", "PARAMETER_INSERT", "PAGE_DATA", "PAGE_DATA"]
-    assert (2, 0, names) == (len(native.platforms), len(native.initializations), [one.name for one in native.directives])
+    assert (2, 0, names) == (
+        len(native.platforms),
+        len(native.initializations),
+        [one.name for one in native.directives],
+    )
     assert [0x2000, 0x3000] == native.table(igvm.PageData)[igvm.PageData.gpa].tolist()
 
 
@@ -249,6 +282,8 @@ def test_a_strided_buffer_is_refused() -> None:
 
 def test_errors_keep_their_fields_when_pickled() -> None:
     """An error crosses a process boundary whole."""
-    error = FormatError("bad", path="a.igvm", offset=0x58, header="PAGE_DATA", field="gpa", hint="mend it")
+    error = FormatError(
+        "bad", path="a.igvm", offset=0x58, header="PAGE_DATA", field="gpa", hint="mend it"
+    )
     again = pickle.loads(pickle.dumps(error))
     assert ("a.igvm+0x58: PAGE_DATA.gpa: bad", "mend it") == (str(again), again.hint)

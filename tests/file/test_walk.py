@@ -59,7 +59,10 @@ def test_walk_equals_the_plain_loop(section: bytes) -> None:
     assert _plain(section) == _walked(section)
 
 
-@given(st.lists(st.tuples(st.sampled_from([PAGE, COUNT, CONTEXT]), st.integers(1, 40)), max_size=6), st.binary(max_size=40))
+@given(
+    st.lists(st.tuples(st.sampled_from([PAGE, COUNT, CONTEXT]), st.integers(1, 40)), max_size=6),
+    st.binary(max_size=40),
+)
 def test_walk_of_any_mixture(parts: list[tuple[bytes, int]], tail: bytes) -> None:
     """Any sequence of runs, followed by anything, is walked as a plain loop does."""
     section = b"".join(one * count for one, count in parts) + tail

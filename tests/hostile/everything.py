@@ -42,7 +42,9 @@ def use(data: bytes, *, show: bool = True) -> bool:
             context = attempt(file.context, header)
             if isinstance(context, igvm.VBSContext):
                 context.values()
-    assert bytes(file.section) == b"".join(header.raw for header in file.headers) + bytes(file.trailing)
+    assert bytes(file.section) == b"".join(header.raw for header in file.headers) + bytes(
+        file.trailing
+    )
     for record in TYPE_OF:
         assert len(file.table(record)) == len(file.all_of(record))
     for platform in igvm.PlatformType:

@@ -8,7 +8,21 @@ import zlib
 import igvm
 from tests import raw
 
-NUMBERS_32 = (0, 1, 7, 8, 0xFF, 0xFFF, 0x1000, 0x1001, 0x7FFFFFFF, 0x80000000, 0xFFFFF000, 0xFFFFFFFE, 0xFFFFFFFF)
+NUMBERS_32 = (
+    0,
+    1,
+    7,
+    8,
+    0xFF,
+    0xFFF,
+    0x1000,
+    0x1001,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFF000,
+    0xFFFFFFFE,
+    0xFFFFFFFF,
+)
 NUMBERS_64 = (
     *NUMBERS_32,
     1 << 32,
@@ -36,18 +50,23 @@ def fix(data: bytes | bytearray) -> bytes:
 
 def x64(version: int = 1) -> bytes:
     """A file for SNP, VBS and NATIVE with every header that such a file may have."""
-    heads = [
+    heads: list[bytes | str] = [
         raw.platform(2, 1, vtl=2),
         raw.platform(1, 2, vtl=2),
         raw.platform(0, 4),
         raw.header(0x101, struct.pack("<QII", 0x30000, 1, 0)),
-        raw.header(0x102, struct.pack("<IHBBQQQQQ", 2, 0, 2, 7, 0x1000, 0x10000, 0x2000, 0, 1 << 32)),
+        raw.header(
+            0x102, struct.pack("<IHBBQQQQQ", 2, 0, 2, 7, 0x1000, 0x10000, 0x2000, 0, 1 << 32)
+        ),
         raw.header(0x103, struct.pack("<IHBBQQQ", 2, 0, 2, 0, 0x20000, 0x2000, 0x1000)),
         "corim document",
         "corim signature",
         raw.header(0x80000107, b"1.2.3"),
         "area",
-        *(raw.parameter(kind, 1, 16 * (kind & 15)) for kind in (0x307, 0x308, 0x309, 0x30A, 0x30C, 0x30E, 0x30F)),
+        *(
+            raw.parameter(kind, 1, 16 * (kind & 15))
+            for kind in (0x307, 0x308, 0x309, 0x30A, 0x30C, 0x30E, 0x30F)
+        ),
         *(raw.parameter(kind, 1, 2048) for kind in (0x310, 0x312, 0x313)),
         raw.insert(1, 0x30000, 7),
         "page",
@@ -64,7 +83,9 @@ def x64(version: int = 1) -> bytes:
         "vbs",
         "native",
     ]
-    rip = igvm.VBSRegister(vtl=2, register_name=igvm.HvX64Register.RIP, register_value=(0x10000).to_bytes(16, "little"))
+    rip = igvm.VBSRegister(
+        vtl=2, register_name=igvm.HvX64Register.RIP, register_value=(0x10000).to_bytes(16, "little")
+    )
     vbs = igvm.VBSContext(igvm.Architecture.X64, (rip,)).pack()
     parts = [
         bytes(range(256)) * 16,
@@ -93,7 +114,9 @@ def x64(version: int = 1) -> bytes:
 
 def arm() -> bytes:
     """An AArch64 file for CCA and VBS."""
-    pc = igvm.VBSRegister(vtl=0, register_name=igvm.HvArm64Register.PC, register_value=(64).to_bytes(16, "little"))
+    pc = igvm.VBSRegister(
+        vtl=0, register_name=igvm.HvArm64Register.PC, register_value=(64).to_bytes(16, "little")
+    )
     vbs = igvm.VBSContext(igvm.Architecture.AARCH64, (pc,)).pack()
     cca = igvm.CCAContext(pc=0x8000, flags=1).pack().ljust(4096, b"\0")
 
@@ -101,7 +124,9 @@ def arm() -> bytes:
         return (
             raw.platform(6, 1)
             + raw.platform(1, 2)
-            + raw.header(0x106, igvm.CCAPolicy(compatibility_mask=1, attributes_required_ones=1).pack())
+            + raw.header(
+                0x106, igvm.CCAPolicy(compatibility_mask=1, attributes_required_ones=1).pack()
+            )
             + raw.page(0x8000, start, mask=3)
             + raw.context(start, mask=1)
             + raw.context(start + 4096, mask=2)

@@ -43,7 +43,11 @@ def test_every_field_takes_every_extreme(name: str) -> None:
     assert tried
 
 
-@pytest.mark.parametrize("item", [item for item in FixedHeaderV2.FIELDS if item.name != "magic"], ids=lambda item: item.name)
+@pytest.mark.parametrize(
+    "item",
+    [item for item in FixedHeaderV2.FIELDS if item.name != "magic"],
+    ids=lambda item: item.name,
+)
 def test_every_field_of_the_fixed_header_takes_every_extreme(item: object) -> None:
     """Sizes and offsets that wrap, overlap or point nowhere are refused or read."""
     name, at = item.name, item.offset  # type: ignore[attr-defined]
@@ -62,7 +66,9 @@ numbers = st.one_of(st.sampled_from(NUMBERS_64), st.integers(0, (1 << 64) - 1))
 @st.composite
 def headers(draw: st.DrawFn) -> bytes:
     """A header of a known or an unknown type whose fields are boundary values or anything."""
-    kind = draw(st.one_of(st.sampled_from([int(one) for one in HEADERS]), st.integers(0, 0xFFFFFFFF)))
+    kind = draw(
+        st.one_of(st.sampled_from([int(one) for one in HEADERS]), st.integers(0, 0xFFFFFFFF))
+    )
     spec = HEADERS.get(kind & 0x7FFFFFFF)  # type: ignore[call-overload]
     if spec is None or spec.record is None or draw(st.integers(0, 9)) == 0:
         return raw.header(kind, draw(st.binary(max_size=40)))
@@ -84,10 +90,16 @@ def headers(draw: st.DrawFn) -> bytes:
     st.integers(0, 2),
     st.sampled_from([4096, 0, 1, 65536, 0x80000000, 0xFFFFFFFF]),
 )
-def test_any_headers_are_read(parts: list[bytes], data: bytes, version: int, architecture: int, page_size: int) -> None:
+def test_any_headers_are_read(
+    parts: list[bytes], data: bytes, version: int, architecture: int, page_size: int
+) -> None:
     """Whatever the headers hold, reading, checking and showing end, in bounded memory."""
     made = raw.Raw(
-        raw.platform(draw_kind(parts)) + b"".join(parts), data, version=version, architecture=architecture, page_size=page_size
+        raw.platform(draw_kind(parts)) + b"".join(parts),
+        data,
+        version=version,
+        architecture=architecture,
+        page_size=page_size,
     ).file()
     assert use(made)
     bounded(made)

@@ -25,4 +25,6 @@ def test_a_seed_does_no_harm(path: Path) -> None:
 
 def test_the_seeds_are_those_of_the_script() -> None:
     """Nothing was added by hand, and nothing is stale."""
-    assert {hashlib.sha256(seed).hexdigest()[:12] for seed in seeds()} == {path.stem for path in SEEDS}
+    assert {hashlib.sha256(seed).hexdigest()[:12] for seed in seeds()} == {
+        path.stem for path in SEEDS
+    }

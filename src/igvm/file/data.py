@@ -88,7 +88,7 @@ def _require(file: IgvmFile, header: Header[Any], offset: int, size: int) -> Non
     """Refuse a range that is not in the file data."""
     if offset + size > len(file.buffer) or offset < file.fixed_header.SIZE:
         raise FormatError(
-            f"{size:#x} bytes at {offset:#x} are not in the data of a file of {len(file.buffer):#x} bytes",
+            f"{size:#x} bytes at {offset:#x} are not in a file of {len(file.buffer):#x} bytes",
             path=file.path,
             offset=header.offset,
             header=header.name,

@@ -32,7 +32,9 @@ class Header(Generic[R]):
 
     __slots__ = ("_record", "body", "index", "offset", "padding", "raw_type")
 
-    def __init__(self, index: int, offset: int, raw_type: int, body: memoryview, padding: memoryview) -> None:
+    def __init__(
+        self, index: int, offset: int, raw_type: int, body: memoryview, padding: memoryview
+    ) -> None:
         self.index = index
         self.offset = offset
         self.raw_type = raw_type
@@ -72,7 +74,12 @@ class Header(Generic[R]):
         """The whole header: type, length, body and padding."""
         length = len(self.body)
         return b"".join(
-            (self.raw_type.to_bytes(4, "little"), length.to_bytes(4, "little"), self.body, self.padding)
+            (
+                self.raw_type.to_bytes(4, "little"),
+                length.to_bytes(4, "little"),
+                self.body,
+                self.padding,
+            )
         )
 
     @property

@@ -60,7 +60,11 @@ class Table(Generic[R]):
 
     def __getitem__(self, field: Wire[Any, D]) -> NDArray[D]:
         """The column of `field`."""
-        column: NDArray[D] = self._slots[field.__name__][self._where]
+        return self.column(field.__name__)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """The column of the field called `name`."""
+        column: NDArray[Any] = self._slots[name][self._where]
         return column
 
     @property

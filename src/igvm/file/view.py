@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import mmap
-import os
-import stat
 import zlib
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -13,14 +10,22 @@ from igvm.errors import FormatError, ValidationError
 from igvm.file.header import Header, HeaderSequence
 from igvm.file.table import Table
 from igvm.file.walk import Walk, walk
-from igvm.spec.enums import OPTIONAL_BIT, PAGE_SIZE_4K, Architecture, PlatformType, Section
+from igvm.spec.enums import (
+    OPTIONAL_BIT,
+    PAGE_SIZE_4K,
+    Architecture,
+    HeaderType,
+    PlatformType,
+    Section,
+)
 from igvm.spec.fixed import MAGIC, FixedHeaderV1, FixedHeaderV2
 from igvm.spec.platform import SupportedPlatform
 from igvm.spec.registry import HEADERS, TYPE_OF, HeaderRecord
 from igvm.wire.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer  # type: ignore[attr-defined]
+    import mmap
+    import os
     from types import TracebackType
 
     import numpy as np
@@ -54,7 +59,9 @@ class HeaderView:
     def headers(self) -> HeaderSequence:
         """Every header, in file order."""
         chosen = self._chosen
-        return HeaderSequence(self, range(len(self._file.walk.offsets)) if chosen is None else chosen)
+        return HeaderSequence(
+            self, range(len(self._file.walk.offsets)) if chosen is None else chosen
+        )
 
     def _section(self, section: Section) -> HeaderSequence:
         return HeaderSequence(self, self._select(self._file.sections == section))
@@ -109,7 +116,9 @@ class IgvmFile(HeaderView):
         section_offset: where they start in the file.
     """
 
-    def __init__(self, buffer: memoryview, *, path: str | None = None, mapping: mmap.mmap | None = None) -> None:
+    def __init__(
+        self, buffer: memoryview, *, path: str | None = None, mapping: mmap.mmap | None = None
+    ) -> None:
         super().__init__(self, None)
         self.buffer = buffer
         self.path = path
@@ -218,11 +227,11 @@ class IgvmFile(HeaderView):
         result = np.full(len(self.types), 0xFFFFFFFF, np.uint32)
         present = np.bincount(np.minimum(self.types, np.uint32(_PAST_TYPES)))
         for kind in np.flatnonzero(present).tolist():
-            spec = HEADERS.get(kind)
+            spec = HEADERS.get(HeaderType(kind))
             if spec is not None and spec.has_mask and spec.record is not None:
                 table = self.table(spec.record)
                 if len(table):
-                    result[table.index] = table[spec.record.compatibility_mask]  # type: ignore[attr-defined]
+                    result[table.index] = table.column("compatibility_mask")
         return result
 
     # Platforms.
@@ -294,7 +303,9 @@ class IgvmFile(HeaderView):
     def to_bytes(self) -> bytes:
         """Every byte of the file, unchanged."""
         whole = self.buffer.obj
-        return whole if type(whole) is bytes and len(whole) == len(self.buffer) else bytes(self.buffer)
+        return (
+            whole if type(whole) is bytes and len(whole) == len(self.buffer) else bytes(self.buffer)
+        )
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the file, unchanged, to `path`, whole or not at all.
@@ -327,7 +338,10 @@ class IgvmFile(HeaderView):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         # Views may outlive the block; the mapping then lives as long as they do.
         try:
@@ -338,78 +352,38 @@ class IgvmFile(HeaderView):
     def __repr__(self) -> str:
         platforms = ", ".join(kind.name for kind in self.platform_masks) or "no platform"
         name = f" {self.path}" if self.path else ""
-        return f"<IgvmFile{name}: version {self.revision}, {platforms}, {len(self.headers)} headers>"
+        return (
+            f"<IgvmFile{name}: version {self.revision}, {platforms}, {len(self.headers)} headers>"
+        )
 
 
 def _fixed_header(buffer: memoryview, path: str | None) -> FixedHeaderV1 | FixedHeaderV2:
     """The fixed header, of the version it names."""
 
     def wrong(message: str, offset: int, field: str, hint: str | None = None) -> FormatError:
-        return FormatError(message, path=path, offset=offset, header="FIXED_HEADER", field=field, hint=hint)
+        return FormatError(
+            message, path=path, offset=offset, header="FIXED_HEADER", field=field, hint=hint
+        )
 
     if len(buffer) < FixedHeaderV1.SIZE:
-        raise wrong(f"the file has {len(buffer)} bytes and a fixed header has {FixedHeaderV1.SIZE}", 0, "")
+        raise wrong(f"the file has {len(buffer)} bytes, a fixed header {FixedHeaderV1.SIZE}", 0, "")
     fixed = FixedHeaderV1.unpack_from(buffer)
     if fixed.magic != MAGIC:
-        raise wrong(f"magic is {fixed.magic:#010x} and not {MAGIC:#010x}", 0, "magic", "this is not an IGVM file")
+        raise wrong(
+            f"magic is {fixed.magic:#010x} and not {MAGIC:#010x}",
+            0,
+            "magic",
+            "this is not an IGVM file",
+        )
     if fixed.format_version == 0:
         raise wrong("there is no format version 0", 4, "format_version")
     if fixed.format_version == 1:
         return fixed
     # Version 2 and future versions use the version 2 header (igvm_defs, "Fixed Header").
     if len(buffer) < FixedHeaderV2.SIZE:
-        raise wrong(f"the file has {len(buffer)} bytes and a version 2 fixed header has {FixedHeaderV2.SIZE}", 0, "")
+        raise wrong(
+            f"the file has {len(buffer)} bytes, a version 2 fixed header {FixedHeaderV2.SIZE}",
+            0,
+            "",
+        )
     return FixedHeaderV2.unpack_from(buffer)
-
-
-def parse(buffer: Buffer, *, strict: bool = False, path: str | None = None) -> IgvmFile:
-    """View `buffer`, any object with the buffer protocol, as an IGVM file.
-
-    Raises:
-        FormatError: the fixed header cannot be read or the variable headers are not in the file.
-        ValidationError: with `strict`, the first error of `igvm.check`.
-    """
-    view = memoryview(buffer)
-    if not view.c_contiguous:
-        message = "the bytes of a file must be one contiguous buffer"
-        raise FormatError(message, path=path)
-    file = IgvmFile(view.cast("B") if view.format != "B" or view.ndim != 1 else view, path=path)
-    return _strict(file) if strict else file
-
-
-def open(path: str | os.PathLike[str], *, strict: bool = False, copy: bool = False) -> IgvmFile:  # noqa: A001 - igvm.open
-    """Map the file at `path` and view it; with `copy`, read it into memory instead.
-
-    Raises:
-        OSError: the file cannot be opened.
-        FormatError: the fixed header cannot be read or the variable headers are not in the file.
-        ValidationError: with `strict`, the first error of `igvm.check`.
-    """
-    name = os.fspath(path)
-    with io_open(name) as stream:
-        status = os.fstat(stream.fileno())
-        if copy or not stat.S_ISREG(status.st_mode) or status.st_size == 0:
-            return parse(stream.read(), strict=strict, path=name)
-        mapping = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    try:
-        file = IgvmFile(memoryview(mapping), path=name, mapping=mapping)
-    except FormatError as error:
-        # The traceback holds views of the mapping; without it the mapping can go.
-        error.__traceback__ = None
-        raise
-    return _strict(file) if strict else file
-
-
-def io_open(name: str) -> Any:
-    """The file, unbuffered, to be mapped or read whole."""
-    import io
-
-    return io.FileIO(name)
-
-
-def _strict(file: IgvmFile) -> IgvmFile:
-    """`file`, if it has no error finding."""
-    for finding in file.check():
-        if finding.is_error:
-            raise finding.error(file.path)
-    return file

@@ -65,7 +65,9 @@ def walk(section: memoryview) -> Walk:
         if repeated == _WORTH_A_RUN:
             flush()
             count = _run(section, position, kind, length, stride)
-            chunks.append(np.arange(count, dtype=np.uint32) * np.uint32(stride) + np.uint32(position))
+            chunks.append(
+                np.arange(count, dtype=np.uint32) * np.uint32(stride) + np.uint32(position)
+            )
             kinds.append(np.full(count, kind, np.uint32))
             position += count * stride
             repeated = 0

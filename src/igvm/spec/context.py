@@ -6,7 +6,7 @@ from igvm.wire.record import Record, field, octets, u8, u16, u32, u64
 
 
 class NativeContextX64(Record):
-    """IgvmNativeVpContextX64: registers on NATIVE and SEV; zeroes follow up to 4 KiB. Version 2 files.
+    """IgvmNativeVpContextX64: registers on NATIVE and SEV; zeroes up to 4 KiB. Version 2 files.
 
     Registers that are not here have their architectural reset values.
     """

@@ -96,7 +96,7 @@ class EnvironmentInfo(Parameter):
 
 
 class VPContext(Record):
-    """IGVM_VHS_VP_CONTEXT: the first registers of a virtual processor; 20 bytes, then 4 of padding."""
+    """IGVM_VHS_VP_CONTEXT: the first registers of a VP; 20 bytes and 4 of padding."""
 
     gpa: u64 = field(default=0)
     """Where the VMSA goes on SEV_ES and SEV_SNP, a multiple of 4 KiB; zero on other platforms."""

@@ -26,7 +26,7 @@ class FixedHeaderV1(Record):
     total_file_size: u32
     """Bytes of the file."""
     checksum: u32 = field(default=0)
-    """CRC-32 of the fixed header with this field zero and the variable headers; not of file data."""
+    """CRC-32 of the fixed header, this field zero, and the variable headers; not of file data."""
 
 
 class FixedHeaderV2(Record):
@@ -43,7 +43,7 @@ class FixedHeaderV2(Record):
     total_file_size: u32
     """Bytes of the file."""
     checksum: u32 = field(default=0)
-    """CRC-32 of the fixed header with this field zero and the variable headers; not of file data."""
+    """CRC-32 of the fixed header, this field zero, and the variable headers; not of file data."""
     architecture: enum32[Architecture]
     """The processor the file is for."""
     page_size: u32 = field(default=PAGE_SIZE_4K)

@@ -433,4 +433,6 @@ ARM64_STORABLE_0_4 = ARM64_STORABLE - {HvArm64Register(HvArm64Register.X0 + i) f
 
 def register_name(architecture: Architecture, number: int) -> HvX64Register | HvArm64Register:
     """The name of register `number` on `architecture`; unknown numbers survive."""
-    return HvArm64Register(number) if architecture == Architecture.AARCH64 else HvX64Register(number)
+    return (
+        HvArm64Register(number) if architecture == Architecture.AARCH64 else HvX64Register(number)
+    )

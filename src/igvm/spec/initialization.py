@@ -59,7 +59,7 @@ class PageTableRelocation(Record):
     size: u64
     """Bytes of the region. A multiple of 4 KiB; no parameter area is inserted into it."""
     used_size: u64
-    """Bytes in use from gpa up, the rest is free for new tables. A multiple of 4 KiB, at most size."""
+    """Bytes in use; the rest is free for new tables. A multiple of 4 KiB, at most size."""
 
 
 class CorimDocument(Record):

@@ -80,11 +80,15 @@ _RECORDS: dict[HeaderType, type[Record] | None] = {
 
 
 def _spec(kind: HeaderType, record: type[Record] | None) -> HeaderSpec:
-    has_mask = record is not None and any(item.name == "compatibility_mask" for item in record.FIELDS)
+    has_mask = record is not None and any(
+        item.name == "compatibility_mask" for item in record.FIELDS
+    )
     return HeaderSpec(kind, kind.name, record, kind.section, has_mask)
 
 
-HEADERS: Mapping[HeaderType, HeaderSpec] = {kind: _spec(kind, record) for kind, record in _RECORDS.items()}
+HEADERS: Mapping[HeaderType, HeaderSpec] = {
+    kind: _spec(kind, record) for kind, record in _RECORDS.items()
+}
 """Every header type that the specification gives a structure."""
 
 TYPE_OF: Mapping[type[Record], HeaderType] = {
@@ -93,7 +97,9 @@ TYPE_OF: Mapping[type[Record], HeaderType] = {
 """The header type of a record class."""
 
 PARAMETER_TYPES = frozenset(
-    kind for kind, record in _RECORDS.items() if record is not None and issubclass(record, directive.Parameter)
+    kind
+    for kind, record in _RECORDS.items()
+    if record is not None and issubclass(record, directive.Parameter)
 )
 """The types whose structure is IGVM_VHS_PARAMETER."""
 
@@ -108,12 +114,16 @@ def type_of(record: HeaderRecord) -> HeaderType:
 
 
 def decode(kind: HeaderType, body: bytes | memoryview) -> HeaderRecord:
-    """The typed record in a header's body; an UnknownHeader where type, length or text do not fit."""
+    """The typed record in a body; an UnknownHeader where type, length or text do not fit."""
     spec = HEADERS.get(kind)
     if spec is None:
         return UnknownHeader(kind, bytes(body))
     if spec.record is not None:
-        return spec.record.unpack_from(body) if len(body) == spec.record.SIZE else UnknownHeader(kind, bytes(body))
+        return (
+            spec.record.unpack_from(body)
+            if len(body) == spec.record.SIZE
+            else UnknownHeader(kind, bytes(body))
+        )
     try:
         return initialization.VersionString.parse(bytes(body))
     except ValueError:

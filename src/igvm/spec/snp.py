@@ -6,7 +6,7 @@ from igvm.wire.record import Record, array, field, octets, u8, u32, u64
 
 
 class SNPSignature(Record):
-    """IGVM_VHS_SNP_ID_BLOCK_SIGNATURE: an ECDSA signature, little-endian, zero-extended to 72 bytes."""
+    """IGVM_VHS_SNP_ID_BLOCK_SIGNATURE: ECDSA, little-endian, zero-extended to 72 bytes."""
 
     r_comp: octets = field(size=72, default=bytes(72))
     """R of the signature."""

@@ -8,9 +8,11 @@ from typing import Any, ClassVar, Self, overload
 class Bits:
     """`width` bits from bit `low` up, as an integer; the docstring line says what they mean."""
 
-    __slots__ = ("doc", "low", "mask", "name", "must_be", "width")
+    __slots__ = ("doc", "low", "mask", "must_be", "name", "width")
 
-    def __init__(self, low: int, width: int = 1, doc: str = "", *, must_be: int | None = None) -> None:
+    def __init__(
+        self, low: int, width: int = 1, doc: str = "", *, must_be: int | None = None
+    ) -> None:
         self.low = low
         self.width = width
         self.doc = doc

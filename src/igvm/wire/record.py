@@ -155,7 +155,9 @@ def _fields(annotations: Mapping[str, Any], values: Mapping[str, Any], scope: An
     offset = 0
     for name, text in annotations.items():
         annotation = eval(text, scope) if isinstance(text, str) else text  # noqa: S307 - our own source
-        kind = next((x for x in getattr(annotation, "__metadata__", ()) if isinstance(x, _Kind)), None)
+        kind = next(
+            (x for x in getattr(annotation, "__metadata__", ()) if isinstance(x, _Kind)), None
+        )
         if kind is None:  # a ClassVar
             continue
         held = get_args(annotation.__origin__)[0]
@@ -232,7 +234,8 @@ def _compile(cls: type[Record]) -> None:
         "_pack": layout.pack,
         "_short": lambda buffer, offset: _short(cls, buffer, offset),
         "_ragged": lambda buffer: FormatError(
-            f"{len(buffer)} bytes are not a whole number of {cls.SIZE} byte records", header=cls.__name__
+            f"{len(buffer)} bytes are not a whole number of {cls.SIZE} byte records",
+            header=cls.__name__,
         ),
         "_unfit": lambda record: _unfit(cls, record),
         "_exact": _exact,
@@ -259,7 +262,9 @@ def _exact(value: Any, size: int) -> bytes:
 
 def _short(cls: type[Record], buffer: Any, offset: int) -> FormatError:
     have = max(0, len(buffer) - max(0, offset))
-    return FormatError(f"{cls.SIZE} bytes are needed and {have} are left", offset=offset, header=cls.__name__)
+    return FormatError(
+        f"{cls.SIZE} bytes are needed and {have} are left", offset=offset, header=cls.__name__
+    )
 
 
 def _unfit(cls: type[Record], record: Any) -> FormatError:
@@ -269,10 +274,18 @@ def _unfit(cls: type[Record], record: Any) -> FormatError:
         if item.code:
             if not (isinstance(value, int) and 0 <= value < 1 << 8 * item.size):
                 return FormatError(
-                    f"{value!r} does not fit {8 * item.size} unsigned bits", header=cls.__name__, field=item.name
+                    f"{value!r} does not fit {8 * item.size} unsigned bits",
+                    header=cls.__name__,
+                    field=item.name,
                 )
-        elif item.kind == "octets" and not (isinstance(value, (bytes, bytearray, memoryview)) and len(value) == item.size):
-            return FormatError(f"a value of exactly {item.size} bytes is needed", header=cls.__name__, field=item.name)
+        elif item.kind == "octets" and not (
+            isinstance(value, (bytes, bytearray, memoryview)) and len(value) == item.size
+        ):
+            return FormatError(
+                f"a value of exactly {item.size} bytes is needed",
+                header=cls.__name__,
+                field=item.name,
+            )
     return FormatError("a field holds a value of the wrong kind or length", header=cls.__name__)
 
 
@@ -298,7 +311,9 @@ class _RecordMeta(_StructMeta):
         kept = {key: value for key, value in body.items() if not isinstance(value, _Extra)}
         kept |= {item.name: item.default for item in optional}
         kept["__annotations__"] = {item.name: Any for item in required + optional}
-        cls: Any = super().__new__(mcls, name, bases, kept, **({} if TYPE_CHECKING else {"frozen": True, "gc": False}))
+        cls: Any = super().__new__(
+            mcls, name, bases, kept, **({} if TYPE_CHECKING else {"frozen": True, "gc": False})
+        )
         if fields:
             cls.FIELDS = tuple(fields)
             cls.SIZE = fields[-1].offset + fields[-1].size
@@ -383,5 +398,3 @@ def _dtype(cls: type[Record]) -> np.dtype[np.void]:
             }
         )
     return _dtypes[cls]
-
-

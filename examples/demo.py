@@ -1,0 +1,53 @@
+"""The tour that `make demo` gives: show a file, check it, rewrite it and compare."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HELLO = Path(__file__).with_name("hello.igvm")
+COMMAND = Path(sys.executable).with_name("igvm")
+
+
+def say(text: str) -> None:
+    """A line of our own, apart from the commands' output."""
+    print(f"\n{text}", flush=True)
+
+
+def run(*arguments: str, shown: str) -> int:
+    """Show a command as a user would type it, run it, and return its exit code."""
+    print(f"\n$ {shown}", flush=True)
+    return subprocess.run([COMMAND, *arguments], check=False).returncode
+
+
+def main() -> int:
+    """Show, check and rewrite the file named on the command line, or the sample."""
+    path = Path(sys.argv[1]) if sys.argv[1:] else HELLO
+    name = str(path) if sys.argv[1:] else "examples/hello.igvm"
+    if path == HELLO:
+        say("A small guest for three platforms, made by examples/make_hello.py.")
+    code = run("info", str(path), shown=f"igvm info {name}")
+    if code not in {0, 1}:
+        return code
+    checked = run("check", str(path), shown=f"igvm check {name}")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.igvm"
+        code = run("rewrite", str(path), str(copy), shown=f"igvm rewrite {name} copy.igvm")
+        if code:
+            return code
+        identical = path.read_bytes() == copy.read_bytes()
+    say(
+        "The rewritten file is identical, byte for byte."
+        if identical
+        else "The rewritten file DIFFERS."
+    )
+    if checked == 1:
+        say("The file was read and rewritten whole, although it has findings.")
+    say("Next: igvm dump FILE, igvm --help, README.md")
+    return 0 if identical else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
