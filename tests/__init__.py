@@ -1,0 +1,1 @@
+"""Tests of igvm, and what they share."""
