@@ -35,11 +35,13 @@ def context_format(file: IgvmFile, header: Header[Any]) -> type[Record]:
     """
     mask = header.record.compatibility_mask
     named = [kind for kind, bits in file.platform_masks.items() if bits & mask]
-    formats = {CONTEXT_FORMAT.get(kind) for kind in named}
+    formats = {CONTEXT_FORMAT[kind] for kind in named if kind in CONTEXT_FORMAT}
+    if len(formats) > 1:
+        # Platforms that share one mask bit: the reference goes by the last of them.
+        same = [kind for kind in named if file.platform_masks[kind] == mask]
+        formats = {CONTEXT_FORMAT[kind] for kind in same[-1:] if kind in CONTEXT_FORMAT}
     if len(formats) == 1:
-        found = formats.pop()
-        if found is not None:
-            return found
+        return formats.pop()
     names = " and ".join(kind.name for kind in named) or "no platform"
     raise FormatError(
         f"mask {mask:#x} names {names}, which does not say how the registers are stored",

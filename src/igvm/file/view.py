@@ -43,9 +43,15 @@ _PAST_TYPES = 0x401
 class HeaderView:
     """Some or all headers of a file, in three sections, as objects and as columns."""
 
-    def __init__(self, file: IgvmFile, chosen: NDArray[np.intp] | None) -> None:
-        self._file = file
+    def __init__(self, file: IgvmFile | None, chosen: NDArray[np.intp] | None) -> None:
+        self._whole = file
         self._chosen = chosen
+
+    @property
+    def _file(self) -> IgvmFile:
+        """The file that the headers are in."""
+        assert self._whole is not None
+        return self._whole
 
     def _select(self, where: NDArray[np.bool_]) -> NDArray[np.intp]:
         """The positions of the chosen headers at which `where`, over the whole file, holds."""
@@ -54,6 +60,13 @@ class HeaderView:
         if self._chosen is None:
             return np.flatnonzero(where)
         return self._chosen[where[self._chosen]]
+
+    @property
+    def index(self) -> NDArray[np.intp]:
+        """Position of each header among all headers of the file."""
+        import numpy as np
+
+        return np.arange(len(self._file.walk.offsets)) if self._chosen is None else self._chosen
 
     @property
     def headers(self) -> HeaderSequence:
@@ -119,7 +132,7 @@ class IgvmFile(HeaderView):
     def __init__(
         self, buffer: memoryview, *, path: str | None = None, mapping: mmap.mmap | None = None
     ) -> None:
-        super().__init__(self, None)
+        super().__init__(None, None)
         self.buffer = buffer
         self.path = path
         self._mapping = mapping
@@ -137,6 +150,11 @@ class IgvmFile(HeaderView):
             )
         self.section_offset = start
         self.section = buffer[start:end]
+
+    @property
+    def _file(self) -> IgvmFile:
+        # Not an attribute: a file that refers to itself would live until the next collection.
+        return self
 
     # The fixed header, in the specification's words.
 
@@ -302,9 +320,13 @@ class IgvmFile(HeaderView):
 
     def to_bytes(self) -> bytes:
         """Every byte of the file, unchanged."""
+        from igvm.file.join import join
+
         whole = self.buffer.obj
         return (
-            whole if type(whole) is bytes and len(whole) == len(self.buffer) else bytes(self.buffer)
+            whole
+            if type(whole) is bytes and len(whole) == len(self.buffer)
+            else join([self.buffer])
         )
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
