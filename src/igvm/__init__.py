@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from igvm.file.read import open, parse  # noqa: A004 - the names that users know
     from igvm.file.table import Table
     from igvm.file.view import HeaderView, IgvmFile
+    from igvm.launch.hashes import KernelHashes
+    from igvm.launch.plan import LaunchPlan, Operation
+    from igvm.launch.planning import plan
+    from igvm.launch.profiles import profiles
+    from igvm.measure.cca import RealmParameters
+    from igvm.measure.measurement import Measurement, measure, measure_plan
     from igvm.spec.context import (
         CCAContext,
         HvSegmentRegister,
@@ -131,6 +137,15 @@ _HOME = {
     "IgvmFile": "igvm.file.view",
     "open": "igvm.file.read",
     "parse": "igvm.file.read",
+    "plan": "igvm.launch.planning",
+    "LaunchPlan": "igvm.launch.plan",
+    "Operation": "igvm.launch.plan",
+    "profiles": "igvm.launch.profiles",
+    "KernelHashes": "igvm.launch.hashes",
+    "Measurement": "igvm.measure.measurement",
+    "measure": "igvm.measure.measurement",
+    "measure_plan": "igvm.measure.measurement",
+    "RealmParameters": "igvm.measure.cca",
     "CCAContext": "igvm.spec.context",
     "HvSegmentRegister": "igvm.spec.context",
     "HvTableRegister": "igvm.spec.context",
@@ -234,16 +249,20 @@ __all__ = [  # noqa: RUF022 - as sorted() has it
     "HvX64Register",
     "IgvmError",
     "IgvmFile",
+    "KernelHashes",
+    "LaunchPlan",
     "LoadError",
     "MADT",
     "MMIORanges",
     "MMIORangesPayload",
+    "Measurement",
     "MeasurementError",
     "MemoryMap",
     "MemoryMapEntry",
     "MemoryMapEntryType",
     "MemoryRange",
     "NativeContextX64",
+    "Operation",
     "PPTT",
     "PageData",
     "PageDataFlags",
@@ -253,6 +272,7 @@ __all__ = [  # noqa: RUF022 - as sorted() has it
     "ParameterArea",
     "ParameterInsert",
     "PlatformType",
+    "RealmParameters",
     "RelocatableRegion",
     "RelocatableRegionFlags",
     "RequiredMemory",
@@ -291,8 +311,12 @@ __all__ = [  # noqa: RUF022 - as sorted() has it
     "__version__",
     "canonical",
     "check",
+    "measure",
+    "measure_plan",
     "open",
     "parse",
+    "plan",
+    "profiles",
 ]
 
 

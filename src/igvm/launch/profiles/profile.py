@@ -1,0 +1,144 @@
+"""What a profile is: a name, the platforms it knows, its sources, and a function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from igvm.errors import MeasurementError
+from igvm.launch.plan import LaunchPlan, Operation, row_dtype
+from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, PlatformType
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from igvm.launch.draft import Draft
+    from igvm.launch.hashes import KernelHashes
+
+
+class Request(NamedTuple):
+    """What a loader's result depends on besides the file."""
+
+    vcpus: int | None = None
+    cpu: str | int | None = None
+    """A processor model of QEMU, or a CPU signature."""
+    sev_features: int | None = None
+    """What KVM runs the guest with, where that is not what the file says."""
+    hashes: KernelHashes | None = None
+    """Hashes of kernel, initrd and command line, where the loader measures them."""
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """One loader, or one tool that computes digests."""
+
+    name: str
+    words: str
+    """What it is, in one line."""
+    platforms: frozenset[PlatformType]
+    """The platforms that it loads."""
+    source: str
+    """Where its behaviour was read."""
+    shape: Any
+    """From a Draft and a Request to a LaunchPlan."""
+    every_vmsa: bool = False
+    """Whether it takes VMSAs of all platforms, whatever their mask."""
+
+    def plan(self, draft: Draft, request: Request) -> LaunchPlan:
+        """The plan of this loader.
+
+        Raises:
+            MeasurementError: the loader does not know the platform, refuses the file, or needs
+                to be told something that the file does not say.
+        """
+        if draft.platform not in self.platforms:
+            names = ", ".join(kind.name for kind in sorted(self.platforms))
+            message = f"profile {self.name} does not load {draft.platform.name}; it loads {names}"
+            raise MeasurementError(message, path=draft.file.path)
+        made: LaunchPlan = self.shape(draft, request)
+        return msgspec.structs.replace(made, profile=self.name)
+
+
+def start(draft: Draft, operations: NDArray[np.uint8], **more: Any) -> LaunchPlan:
+    """A plan of all rows of `draft`, with one operation each."""
+    import numpy as np
+
+    rows = np.zeros(len(draft.rows), row_dtype())
+    rows["operation"] = operations
+    for name in ("gpa", "pages", "source", "header", "vp_index"):
+        rows[name] = draft.rows[name]
+    return LaunchPlan(
+        file=draft.file, platform=draft.platform, mask=draft.mask, profile="", rows=rows, **more
+    )
+
+
+def operations(
+    draft: Draft,
+    *,
+    shared: Operation = Operation.SHARED,
+    empty: Operation = Operation.NORMAL,
+    typed: bool = True,
+) -> NDArray[np.uint8]:
+    """The operation of every row of `draft`, by the rules that most loaders share.
+
+    Args:
+        draft: the rows.
+        shared: what becomes of pages with the SHARED flag.
+        empty: what becomes of normal pages without data.
+        typed: whether SECRETS and CPUID pages are anything but normal ones.
+    """
+    import numpy as np
+
+    rows = draft.rows
+    pages = draft.of(HeaderType.PAGE_DATA)
+    flags, kinds = rows["flags"], rows["data_type"]
+    result = np.where(rows["source"] == -1, empty, Operation.NORMAL).astype(np.uint8)
+    result[flags & np.uint32(PageDataFlags.UNMEASURED) != 0] = Operation.UNMEASURED
+    if typed:
+        result[kinds == PageDataType.SECRETS] = Operation.SECRETS
+        cpuid = (kinds == PageDataType.CPUID_DATA) | (kinds == PageDataType.CPUID_XF)
+        result[cpuid] = Operation.CPUID
+    if shared == Operation.SHARED:
+        result[flags & np.uint32(PageDataFlags.SHARED) != 0] = Operation.SHARED
+    result[~pages] = 0
+    result[draft.of(HeaderType.PARAMETER_INSERT)] = Operation.PARAMETER
+    result[draft.of(HeaderType.ERROR_RANGE)] = Operation.ERROR_RANGE
+    result[draft.of(HeaderType.VP_CONTEXT)] = Operation.VP_CONTEXT
+    return result
+
+
+def one_page_each(plan: LaunchPlan, where: NDArray[np.bool_]) -> LaunchPlan:
+    """`plan` with the rows at `where` cut down to their first page."""
+    rows = plan.rows.copy()
+    rows["pages"][where] = rows["pages"][where].clip(max=1)
+    return plan.with_rows(rows)
+
+
+def split_large(plan: LaunchPlan) -> LaunchPlan:
+    """`plan` with 2 MiB pages as 4 KiB of data and zeroes after it: what loaders read of them."""
+    import numpy as np
+
+    rows = plan.rows
+    large = (rows["pages"] == 512) & (rows["source"] >= 0) & (rows["operation"] == Operation.NORMAL)
+    if not large.any():
+        return plan
+    repeated = rows[np.repeat(np.arange(len(rows)), np.where(large, 2, 1))].copy()
+    second = np.flatnonzero(large) + np.arange(1, int(large.sum()) + 1)
+    repeated["pages"][second - 1] = 1
+    repeated["pages"][second] = 511
+    repeated["gpa"][second] += np.uint64(4096)
+    repeated["source"][second] = -1
+    return plan.with_rows(repeated)
+
+
+def need(value: Any, name: str, option: str, why: str, profile: str) -> Any:
+    """`value`, if it was given.
+
+    Raises:
+        MeasurementError: it was not; the message says why it is needed.
+    """
+    if value is None:
+        message = f"profile {profile} needs {name}: {why}"
+        raise MeasurementError(message, hint=f"say it with {option}")
+    return value

@@ -1,0 +1,31 @@
+"""td-shim-tee-info-hash: the MRTD that td-shim's tool computes from an IGVM file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from igvm.launch.plan import Operation
+from igvm.launch.profiles.profile import Profile, one_page_each, operations, start
+from igvm.spec.enums import HeaderType, PlatformType
+
+if TYPE_CHECKING:
+    from igvm.launch.draft import Draft
+    from igvm.launch.plan import LaunchPlan
+    from igvm.launch.profiles.profile import Request
+
+
+def shape(draft: Draft, _request: Request) -> LaunchPlan:
+    """File order; empty pages are added and not extended; parameter areas do not count."""
+    chosen = operations(draft, empty=Operation.UNMEASURED, typed=False)
+    chosen[draft.of(HeaderType.PARAMETER_INSERT)] = 0
+    plan = one_page_each(start(draft, chosen), draft.of(HeaderType.PAGE_DATA))
+    return plan.with_rows(plan.rows[plan.rows["operation"] != 0])
+
+
+TD_SHIM = Profile(
+    "td-shim",
+    "td-shim-tee-info-hash",
+    frozenset((PlatformType.TDX,)),
+    "td-shim 125eeab, td-shim-tools (it ignores masks; here only the platform's pages count)",
+    shape,
+)

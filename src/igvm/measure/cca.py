@@ -1,0 +1,149 @@
+"""Arm CCA Realm Initial Measurement (RIM), as the RMM extends it (RMM specification, TF-RMM)."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from igvm.errors import MeasurementError
+from igvm.launch.plan import PAGE, Operation
+from igvm.measure.contents import Contents, pages_of
+from igvm.spec.context import CCAContext
+from igvm.spec.enums import CCAHashAlgorithm
+from igvm.spec.initialization import CCAPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from igvm.launch.plan import LaunchPlan
+
+_DESCRIPTOR = 0x100
+_RIM_FIELD = 64
+_DATA, _REC, _RIPAS = 0, 1, 2
+_EXTENDING = (
+    Operation.NORMAL,
+    Operation.UNMEASURED,
+    Operation.PARAMETER,
+    Operation.VP_CONTEXT,
+)
+_ALGORITHMS = {
+    CCAHashAlgorithm.SHA256: "sha256",
+    CCAHashAlgorithm.SHA384: "sha384",
+    CCAHashAlgorithm.SHA512: "sha512",
+}
+
+
+class RealmParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a VMM chooses for a Realm, the file does not say and the RIM covers (RmiRealmParams)."""
+
+    s2sz: int
+    """Width of the IPA space in bits."""
+    sve_vl: int | None = None
+    """Length of SVE vectors as in RmiRealmParams; None without SVE."""
+    num_bps: int = 0
+    """Breakpoints, as the field has it (one less than there are, in RMM 1.0)."""
+    num_wps: int = 0
+    """Watchpoints, as the field has it."""
+    pmu_num_ctrs: int | None = None
+    """Counters of the PMU; None without a PMU."""
+    flags: int = 0
+    """Further bits of flags0: LPA2 is bit 0, DA bit 3, the MEC policy bits 7 and 8."""
+    ripas: tuple[tuple[int, int], ...] = ()
+    """Ranges made RAM before launch, (base, top) for each table entry; RMM 1.x measures them."""
+    rmm: tuple[int, int] = (1, 0)
+    """Version of the RMM: from 2.0 on RIPAS changes are not measured."""
+
+
+def algorithm_of(plan: LaunchPlan) -> str:
+    """The hash that the file's CCA_POLICY chooses, by hashlib's name; SHA-256 without one.
+
+    Raises:
+        MeasurementError: the policy names a hash that the RMM does not have.
+    """
+    for header in plan.file.all_of(CCAPolicy):
+        if header.record.compatibility_mask & plan.mask:
+            found = _ALGORITHMS.get(header.record.hash_algorithm)
+            if found is None:
+                raise MeasurementError(
+                    f"there is no hash {int(header.record.hash_algorithm)}",
+                    path=plan.file.path, offset=header.offset, header=header.name,
+                    field="hash_algorithm",
+                )  # fmt: skip
+            return found
+    return "sha256"
+
+
+def realm_parameters(realm: RealmParameters, algorithm: str) -> bytes:
+    """RmiRealmParams, 4 KiB, with the fields that count; the others are zero."""
+    flags = realm.flags
+    if realm.sve_vl is not None:
+        flags |= 2
+    if realm.pmu_num_ctrs is not None:
+        flags |= 4
+    number = next(kind for kind, name in _ALGORITHMS.items() if name == algorithm)
+    try:
+        body = struct.pack(
+            "<QI4xI4xI4xI4xI4xB", flags, realm.s2sz, realm.sve_vl or 0, realm.num_bps,
+            realm.num_wps, realm.pmu_num_ctrs or 0, number,
+        )  # fmt: skip
+    except struct.error as error:
+        raise MeasurementError(f"a realm parameter does not fit its field: {error}") from None
+    return body.ljust(PAGE, b"\0")
+
+
+def rec_parameters(context: CCAContext) -> bytes:
+    """RmiRecParams, 4 KiB, with the fields that count: flags, pc and x0 to x7."""
+    page = bytearray(PAGE)
+    struct.pack_into("<Q", page, 0, context.flags)
+    struct.pack_into("<Q", page, 0x200, context.pc)
+    registers = [getattr(context, f"x{number}") for number in range(8)]
+    struct.pack_into("<8Q", page, 0x300, *registers)
+    return bytes(page)
+
+
+def digest(plan: LaunchPlan, realm: RealmParameters) -> bytes:
+    """The RIM: 32, 48 or 64 bytes, by the policy's hash."""
+    return deque(chain(plan, realm), maxlen=1)[0]
+
+
+def chain(plan: LaunchPlan, realm: RealmParameters) -> Iterator[bytes]:
+    """The running measurement: of the realm's creation, then after each extension.
+
+    RIPAS changes come first, as a VMM makes them before it loads; then the plan's order.
+    """
+    import numpy as np
+
+    algorithm = algorithm_of(plan)
+    new = getattr(hashlib, algorithm)
+    running = new(realm_parameters(realm, algorithm)).digest()
+    yield running
+
+    def extended(kind: int, *fields: bytes) -> bytes:
+        head = struct.pack("<B7xQ", kind, _DESCRIPTOR) + running.ljust(_RIM_FIELD, b"\0")
+        made: bytes = new((head + b"".join(fields)).ljust(_DESCRIPTOR, b"\0")).digest()
+        return made
+
+    if realm.rmm < (2, 0):
+        for base, top in realm.ripas:
+            running = extended(_RIPAS, struct.pack("<QQ", base, top))
+            yield running
+    kinds = plan.rows["operation"]
+    pages = pages_of(plan, np.isin(kinds, _EXTENDING))
+    kind = kinds[pages.row]
+    hashed = iter(Contents(plan, pages.source[kind == Operation.NORMAL], algorithm))
+    every = zip(kind.tolist(), pages.gpa.tolist(), pages.source.tolist(), strict=True)
+    for operation, gpa, source in every:
+        if operation == Operation.VP_CONTEXT:
+            context = CCAContext.unpack_from(plan.content(source, CCAContext.SIZE))
+            if not context.flags & 1:  # only runnable RECs count
+                continue
+            running = extended(_REC, new(rec_parameters(context)).digest())
+        else:
+            measured = operation == Operation.NORMAL
+            content = next(hashed) if measured else b""
+            running = extended(_DATA, struct.pack("<QQ", gpa, measured), content)
+        yield running

@@ -1,0 +1,148 @@
+"""`igvm.measure`: the digest that hardware will report, and what it rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from igvm.errors import MeasurementError
+from igvm.launch.plan import Operation
+from igvm.launch.planning import plan as make_plan
+from igvm.spec.enums import PlatformType
+
+if TYPE_CHECKING:
+    from igvm.file.view import IgvmFile
+    from igvm.launch.hashes import KernelHashes
+    from igvm.launch.plan import LaunchPlan
+    from igvm.measure.cca import RealmParameters
+
+NAMES = {
+    PlatformType.SEV_SNP: "launch digest",
+    PlatformType.TDX: "MRTD",
+    PlatformType.VSM_ISOLATION: "boot digest",
+    PlatformType.CCA: "RIM",
+    PlatformType.SEV: "launch digest",
+    PlatformType.SEV_ES: "launch digest",
+}
+"""What each technology calls its launch measurement; NATIVE has none."""
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """A launch measurement and what it rests on."""
+
+    digest: bytes
+    algorithm: str
+    """The hash, by hashlib's name."""
+    platform: PlatformType
+    mask: int
+    """The platform's compatibility mask."""
+    profile: str
+    assumptions: tuple[str, ...] = ()
+    """What the digest depends on and the file does not say, one sentence each."""
+    pages: dict[str, int] = {}
+    """Pages of 4 KiB for each kind of operation that the plan has."""
+
+    @property
+    def name(self) -> str:
+        """What the technology calls it: launch digest, MRTD, boot digest, RIM."""
+        return NAMES[self.platform]
+
+
+def measure(
+    file: IgvmFile,
+    platform: PlatformType,
+    *,
+    profile: str = "reference",
+    vcpus: int | None = None,
+    cpu: str | int | None = None,
+    sev_features: int | None = None,
+    hashes: KernelHashes | None = None,
+    realm: RealmParameters | None = None,
+) -> Measurement:
+    """The launch measurement of `platform` after loader `profile` loaded `file`.
+
+    Args:
+        file: an open file.
+        platform: one that the file is for, and that is measured.
+        profile: a name in `igvm.profiles()`.
+        vcpus: as for `igvm.plan`.
+        cpu: as for `igvm.plan`.
+        sev_features: as for `igvm.plan`.
+        hashes: as for `igvm.plan`.
+        realm: what the VMM chooses for a Realm; needed for CCA.
+
+    Raises:
+        ValidationError: the file is not for `platform`.
+        MeasurementError: it cannot be measured that way; the error says what is missing or wrong.
+    """
+    made = make_plan(
+        file,
+        platform,
+        profile=profile,
+        vcpus=vcpus,
+        cpu=cpu,
+        sev_features=sev_features,
+        hashes=hashes,
+    )
+    return measure_plan(made, realm=realm)
+
+
+def measure_plan(plan: LaunchPlan, *, realm: RealmParameters | None = None) -> Measurement:
+    """The launch measurement of `plan`.
+
+    Raises:
+        MeasurementError: the platform is not measured, or is CCA and `realm` is missing.
+    """
+    algorithm, digest = _digest(plan, realm)
+    return Measurement(
+        digest=digest,
+        algorithm=algorithm,
+        platform=plan.platform,
+        mask=plan.mask,
+        profile=plan.profile,
+        assumptions=plan.assumptions,
+        pages=counts(plan),
+    )
+
+
+def counts(plan: LaunchPlan) -> dict[str, int]:
+    """Pages of each operation of `plan`."""
+    import numpy as np
+
+    kinds = plan.rows["operation"]
+    return {
+        Operation(kind).name: int(plan.rows["pages"][kinds == kind].sum())
+        for kind in np.flatnonzero(np.bincount(kinds, minlength=1)).tolist()
+    }
+
+
+def _digest(plan: LaunchPlan, realm: RealmParameters | None) -> tuple[str, bytes]:
+    """The algorithm and the digest of `plan`."""
+    platform = plan.platform
+    if platform == PlatformType.SEV_SNP:
+        from igvm.measure import snp
+
+        return "sha384", snp.digest(plan)
+    if platform == PlatformType.TDX:
+        from igvm.measure import tdx
+
+        return "sha384", tdx.digest(plan)
+    if platform == PlatformType.VSM_ISOLATION:
+        from igvm.measure import vbs
+
+        return "sha256", vbs.digest(plan)
+    if platform in {PlatformType.SEV, PlatformType.SEV_ES}:
+        from igvm.measure import sev
+
+        return "sha256", sev.digest(plan)
+    if platform == PlatformType.CCA:
+        from igvm.measure import cca
+
+        if realm is None:
+            raise MeasurementError(
+                "a Realm's measurement depends on parameters that the VMM chooses",
+                hint="say them with realm (--realm s2sz=40,...)",
+            )
+        return cca.algorithm_of(plan), cca.digest(plan, realm)
+    raise MeasurementError(f"{platform.name} has no launch measurement", path=plan.file.path)
