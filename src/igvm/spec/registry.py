@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from igvm.errors import FormatError
 from igvm.spec import directive, initialization, platform
 from igvm.spec.enums import HeaderType, Section
 from igvm.wire.record import Record
@@ -105,12 +106,20 @@ PARAMETER_TYPES = frozenset(
 
 
 def type_of(record: HeaderRecord) -> HeaderType:
-    """The header type that `record` is written with."""
+    """The header type that `record` is written with.
+
+    Raises:
+        FormatError: it is not the structure of a header.
+    """
     if isinstance(record, UnknownHeader):
         return record.header_type
     if isinstance(record, initialization.VersionString):
         return HeaderType.VERSION_STRING
-    return TYPE_OF[type(record)]
+    found = TYPE_OF.get(type(record))
+    if found is None:
+        message = f"a {type(record).__name__} is not the structure of a header"
+        raise FormatError(message)
+    return found
 
 
 def decode(kind: HeaderType, body: bytes | memoryview) -> HeaderRecord:

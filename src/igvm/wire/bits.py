@@ -42,6 +42,13 @@ class BitField(int):
 
     FIELDS: ClassVar[tuple[Bits, ...]] = ()
     WIDTH: ClassVar[int] = 64
+    """Bits of the integer."""
+
+    def __new__(cls, value: int = 0) -> Self:
+        if not 0 <= value < 1 << cls.WIDTH:
+            message = f"{value:#x} does not fit {cls.WIDTH} bits"
+            raise ValueError(message)
+        return super().__new__(cls, value)
 
     def __init_subclass__(cls) -> None:
         cls.FIELDS = tuple(value for value in vars(cls).values() if isinstance(value, Bits))

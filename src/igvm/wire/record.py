@@ -16,6 +16,7 @@ class PageData(Record):
 
 from __future__ import annotations
 
+import operator
 import struct
 import sys
 from typing import (
@@ -181,6 +182,8 @@ def _fields(annotations: Mapping[str, Any], values: Mapping[str, Any], scope: An
 
 _TEMPLATE = """\
 def unpack_from(buffer, offset=0):
+    if offset < 0:
+        raise _short(buffer, offset)
     try:
         {names}, = _unpack(buffer, offset)
     except (struct.error, OverflowError):
@@ -217,11 +220,13 @@ def _compile(cls: type[Record]) -> None:
         elif item.kind == "record":
             scope[f"_t{i}"] = item.type.unpack_from
             builds[item.name] = f"_t{i}({raw})"
-            value = f"{value}.pack()"
+            value = f"_inner({value}, _t{i}k)"
+            scope[f"_t{i}k"] = item.type
         elif item.kind == "array":
             scope[f"_t{i}"] = item.type.iter_unpack
             builds[item.name] = f"tuple(_t{i}({raw}))"
-            value = f"_join({value}, {item.size})"
+            value = f"_inners({value}, _t{i}k, {item.count})"
+            scope[f"_t{i}k"] = item.type
         else:
             builds[item.name] = raw
             if item.kind == "octets":
@@ -239,7 +244,8 @@ def _compile(cls: type[Record]) -> None:
         ),
         "_unfit": lambda record: _unfit(cls, record),
         "_exact": _exact,
-        "_join": lambda records, size: _exact(b"".join(x.pack() for x in records), size),
+        "_inner": _inner,
+        "_inners": _inners,
     }
     cls.SOURCE = _TEMPLATE.format(
         names=", ".join(f"v{i}" for i in range(len(fields))),
@@ -254,14 +260,31 @@ def _compile(cls: type[Record]) -> None:
 
 
 def _exact(value: Any, size: int) -> bytes:
-    data = bytes(value)
-    if isinstance(value, int) or len(data) != size:
+    """`value` as bytes, if it is some already, and so many."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        data = bytes(value)
+        if len(data) == size:
+            return data
+    raise TypeError
+
+
+def _inner(value: Any, kind: type[Record]) -> bytes:
+    """The bytes of an inner record, if it is of its class and no other."""
+    if type(value) is not kind:
         raise TypeError
-    return data
+    packed: bytes = value.pack()
+    return packed
+
+
+def _inners(values: Any, kind: type[Record], count: int) -> bytes:
+    """The bytes of an array of records, if it has its length."""
+    if not isinstance(values, (tuple, list)) or len(values) != count:
+        raise TypeError
+    return b"".join(_inner(value, kind) for value in values)
 
 
 def _short(cls: type[Record], buffer: Any, offset: int) -> FormatError:
-    have = max(0, len(buffer) - max(0, offset))
+    have = max(0, len(buffer) - offset) if offset >= 0 else 0
     return FormatError(
         f"{cls.SIZE} bytes are needed and {have} are left", offset=offset, header=cls.__name__
     )
@@ -270,23 +293,30 @@ def _short(cls: type[Record], buffer: Any, offset: int) -> FormatError:
 def _unfit(cls: type[Record], record: Any) -> FormatError:
     """The error that names the first field whose value does not fit its bytes."""
     for item in cls.FIELDS:
-        value = getattr(record, item.name)
-        if item.code:
-            if not (isinstance(value, int) and 0 <= value < 1 << 8 * item.size):
-                return FormatError(
-                    f"{value!r} does not fit {8 * item.size} unsigned bits",
-                    header=cls.__name__,
-                    field=item.name,
-                )
-        elif item.kind == "octets" and not (
-            isinstance(value, (bytes, bytearray, memoryview)) and len(value) == item.size
-        ):
-            return FormatError(
-                f"a value of exactly {item.size} bytes is needed",
-                header=cls.__name__,
-                field=item.name,
-            )
+        wrong = _wrong(item, getattr(record, item.name))
+        if wrong:
+            return FormatError(wrong, header=cls.__name__, field=item.name)
     return FormatError("a field holds a value of the wrong kind or length", header=cls.__name__)
+
+
+def _wrong(item: Field, value: Any) -> str:
+    """Why `value` does not fit `item`; nothing where it does."""
+    try:
+        if item.code:
+            wrong = f"{value!r} does not fit {8 * item.size} unsigned bits"
+            return "" if 0 <= operator.index(value) < 1 << 8 * item.size else wrong
+        if item.kind == "octets":
+            wrong = f"a value of exactly {item.size} bytes is needed"
+            _exact(value, item.size)
+        elif item.kind == "record":
+            wrong = f"a {item.type.__name__} is needed"
+            _inner(value, item.type)
+        else:
+            wrong = f"{item.count} records of {item.type.__name__} are needed"
+            _inners(value, item.type, item.count)
+    except TypeError:
+        return wrong
+    return ""
 
 
 if TYPE_CHECKING:
