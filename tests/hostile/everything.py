@@ -10,9 +10,10 @@ import igvm
 from igvm.errors import IgvmError
 from igvm.file.check import RULE_SETS
 from igvm.spec.registry import TYPE_OF
+from tests.hostile import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 # Objects a header, findings and their text: what a reader of a hostile file may need per byte.
 _BYTES_PER_BYTE = 400
@@ -26,7 +27,7 @@ def attempt(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     return None
 
 
-def use(data: bytes, *, show: bool = True) -> bool:
+def use(data: bytes, *, show: bool = True, rules: Iterable[str] = RULE_SETS) -> bool:
     """Do everything with `data`; an exception that is not an IgvmError comes out.
 
     Returns whether the bytes could be read as a file at all.
@@ -45,23 +46,21 @@ def use(data: bytes, *, show: bool = True) -> bool:
     assert bytes(file.section) == b"".join(header.raw for header in file.headers) + bytes(
         file.trailing
     )
+    for name in rules:
+        for finding in igvm.check(file, name):
+            str(finding)
+    attempt(igvm.canonical, file)
+    if show:
+        _look(file)
+    return True
+
+
+def _look(file: igvm.IgvmFile) -> None:
+    """What depends little on single values: columns, filters, and every way to render."""
     for record in TYPE_OF:
         assert len(file.table(record)) == len(file.all_of(record))
     for platform in igvm.PlatformType:
         attempt(file.filter, platform)
-    for rules in RULE_SETS:
-        for finding in igvm.check(file, rules):
-            str(finding)
-    attempt(igvm.canonical, file)
-    if show:
-        _show(file)
-    return True
-
-
-def _show(file: igvm.IgvmFile) -> None:
-    """Render the file in every way that there is."""
-    from tests.hostile import render
-
     render.every_way(file)
 
 

@@ -4,9 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from igvm import report
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import igvm
+    from igvm.report.layout import Line
+
+_OPTIONS = (report.DumpOptions(), report.DumpOptions(raw=True, data=64))
 
 
 def every_way(file: igvm.IgvmFile) -> None:
-    """Render `file` as text and as JSON."""
+    """Render `file` as text and as JSON, and make it again from its dump."""
+    summary = report.info(file, rules=())  # checking is tried where this is called
+    findings = report.checked(file)
+    _fits(report.info_text(summary))
+    _fits(report.check_text(findings))
+    report.encode(summary)
+    report.encode(report.CheckReport(files=[findings]), pretty=True)
+    for options in _OPTIONS:
+        _fits(report.dump_text(report.frame(file, options, []), report.entries(file, options)))
+    whole = report.dump(file)
+    data = file.buffer[whole.file.data_offset :]
+    assert file.to_bytes() == report.rebuild(report.encode(whole), data)
+
+
+def _fits(lines: Iterable[Line]) -> None:
+    """No line is wider than a terminal, and none steers it."""
+    for one in lines:
+        text = report.plain(one)
+        assert text.isprintable()
+        assert len(text) <= 80, text
