@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from igvm._version import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
+from generate_rules import generate
+
+generate()
 
 project = "igvm"
 author = "igvm contributors"
