@@ -1,0 +1,46 @@
+"""A file as plain values, and those values as text and JSON.
+
+`info` sums a file up, `dump` takes it apart, `checked` collects findings; each gives a model that
+`encode` turns into JSON and a `*_text` function into lines for a terminal. `rebuild` makes the
+file again from its dump and its data.
+"""
+
+from __future__ import annotations
+
+from igvm.report.check_text import check_text
+from igvm.report.dump import DumpOptions, dump, entries, frame
+from igvm.report.dump_model import Dump, Entry
+from igvm.report.dump_text import dump_text
+from igvm.report.encode import encode, encode_dump
+from igvm.report.findings import CheckReport, checked, unreadable
+from igvm.report.info import info
+from igvm.report.info_model import Info
+from igvm.report.info_text import info_text
+from igvm.report.layout import plain, printable
+from igvm.report.rebuild import rebuild
+from igvm.report.schemas import schema
+from igvm.report.select import Selection
+
+__all__ = [
+    "CheckReport",
+    "Dump",
+    "DumpOptions",
+    "Entry",
+    "Info",
+    "Selection",
+    "check_text",
+    "checked",
+    "dump",
+    "dump_text",
+    "encode",
+    "encode_dump",
+    "entries",
+    "frame",
+    "info",
+    "info_text",
+    "plain",
+    "printable",
+    "rebuild",
+    "schema",
+    "unreadable",
+]

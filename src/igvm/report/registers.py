@@ -1,0 +1,157 @@
+"""The registers of a VP context as plain values: one model for every format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from igvm.errors import FormatError
+from igvm.file.context import VBSContext
+from igvm.file.data import data_range
+from igvm.report.words import flag_names
+from igvm.spec.context import CCAContext, NativeContextX64
+from igvm.spec.vmsa import SEVVMSA, SEVFeatures
+from igvm.wire.record import Record
+
+if TYPE_CHECKING:
+    from igvm.file.context import Context
+    from igvm.file.header import Header
+    from igvm.file.view import IgvmFile
+
+RegisterValue = int | str | dict[str, int | str]
+
+_FORMATS: dict[type[Any], str] = {
+    SEVVMSA: "VMSA",
+    NativeContextX64: "NATIVE",
+    CCAContext: "CCA",
+    VBSContext: "VBS",
+}
+
+MAIN: dict[str, tuple[str, ...]] = {
+    "VMSA": (
+        *("rip", "cs", "rsp", "rflags", "rsi", "cr0", "cr3", "cr4", "efer"),
+        *("sev_features", "virtual_tom", "vmpl"),
+    ),
+    "NATIVE": (
+        *("rip", "code_selector", "code_base", "rsp", "rflags", "rsi"),
+        *("cr0", "cr3", "cr4", "efer"),
+    ),
+    "CCA": ("pc", "x0", "x1", "flags"),
+    "VBS": (
+        *("RIP", "CS", "RSP", "RFLAGS", "RSI", "CR0", "CR3", "CR4", "EFER"),
+        *("PC", "X0", "X1", "CPSR", "SCTLR_EL1", "TCR_EL1", "TTBR0_EL1"),
+    ),
+}
+"""The registers that a summary shows, by format."""
+
+_MOST = 1 << 64
+
+
+class Registers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The registers of a VP context.
+
+    Of a VMSA, a native and a CCA context, what is zero is left out.
+    """
+
+    format: str
+    """VMSA, NATIVE, CCA or VBS."""
+    registers: dict[str, RegisterValue]
+    """By name: a number, the parts of a segment or table register, or raw bytes in hex."""
+    vtl: int | None = None
+    """The VTL of the first register of a VBS context."""
+    sev_features: list[str] = []
+    """Names of the features that a VMSA asks for."""
+
+
+class Budget:
+    """Bytes of registers that may still be decoded; bounds what overlapping contexts cost."""
+
+    def __init__(self, file: IgvmFile) -> None:
+        self.left = len(file.buffer) + (1 << 16)
+
+    def take(self, file: IgvmFile, header: Header[Any]) -> None:
+        """Account for the registers of `header`.
+
+        Raises:
+            FormatError: they are not in the file, or more was decoded than the file holds.
+        """
+        _, size = data_range(file, header)
+        if size > self.left:
+            raise FormatError("the contexts before this one overlap so much that it is left out")
+        self.left -= size
+
+
+def registers(context: Context) -> Registers:
+    """The plain values of a decoded context."""
+    name = _FORMATS[type(context)]
+    if isinstance(context, VBSContext):
+        return Registers(
+            format=name,
+            vtl=context.registers[0].vtl if context.registers else None,
+            registers=_vbs(context),
+        )
+    features = flag_names(context.sev_features) if isinstance(context, SEVVMSA) else []
+    return Registers(format=name, registers=_present(context), sev_features=features)
+
+
+def _present(record: Record) -> dict[str, RegisterValue]:
+    """The fields of `record` that are not zero."""
+    result: dict[str, RegisterValue] = {}
+    for item in record.FIELDS:
+        value = getattr(record, item.name)
+        if item.kind == "octets":
+            if any(value):
+                result[item.name] = value.hex()
+        elif item.kind == "record":
+            parts = {part.name: int(getattr(value, part.name)) for part in value.FIELDS}
+            if any(parts.values()):
+                result[item.name] = {**parts}
+        elif value:
+            result[item.name] = int(value)
+    return result
+
+
+def _vbs(context: VBSContext) -> dict[str, RegisterValue]:
+    """Every register of a VBS context; a name that comes again gets a number."""
+    result: dict[str, RegisterValue] = {}
+    seen: dict[str, int] = {}
+    for register in context.registers:
+        ((name, value),) = VBSContext(context.architecture, (register,)).values().items()
+        seen[name] = seen.get(name, 0) + 1
+        key = name if seen[name] == 1 else f"{name}#{seen[name]}"
+        if isinstance(value, Record):
+            parts = {part.name: getattr(value, part.name) for part in value.FIELDS}
+            pad = parts.pop("pad", b"")
+            result[key] = {**parts, "pad": pad.hex()} if any(pad) else parts
+        else:
+            result[key] = value if value < _MOST else register.register_value.hex()
+    return result
+
+
+def value_text(value: RegisterValue) -> str:
+    """A register's value as text."""
+    if isinstance(value, dict):
+        parts = dict(value)
+        head = f"{parts.pop('selector'):#x} " if "selector" in parts else ""
+        return head + " ".join(
+            f"{name} {part:#x}" if isinstance(part, int) else f"{name} {part}"
+            for name, part in parts.items()
+        )
+    return f"{value:#x}" if isinstance(value, int) else value
+
+
+def main_text(one: Registers) -> list[str]:
+    """The registers that a summary shows, those that are not zero."""
+    said: list[str] = [] if one.vtl is None else [f"vtl {one.vtl}"]
+    for name in MAIN[one.format]:
+        value = one.registers.get(name)
+        if not value:
+            continue
+        if isinstance(value, dict):
+            said.append(f"{name} {value['selector']:#x} base {value['base']:#x}")
+        elif name == "sev_features":
+            said.append("features " + ", ".join(flag_names(SEVFeatures(int(value)))))
+        else:
+            said.append(f"{name} {value_text(value)}")
+    return said

@@ -1,0 +1,83 @@
+"""Names and numbers as people write them: sizes, masks, flags, policies."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from igvm.spec.enums import PlatformType
+from igvm.spec.policy import SNPPolicy, TDXPolicy
+
+if TYPE_CHECKING:
+    from enum import IntFlag
+
+    from igvm.file.view import IgvmFile
+    from igvm.wire.bits import BitField
+
+POLICIES: dict[PlatformType, type[BitField]] = {
+    PlatformType.SEV_SNP: SNPPolicy,
+    PlatformType.TDX: TDXPolicy,
+}
+"""How the policy word of a GUEST_POLICY is read on a platform; elsewhere it is a number."""
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def file_name(path: str | None) -> str | None:
+    """A path as text that can be encoded; bytes that are no text are written as escapes."""
+    if path is None:
+        return None
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def bytes_text(size: int) -> str:
+    """A number of bytes in the largest unit that leaves at least one: `1.8 MiB`, `4 KiB`."""
+    unit, value = 0, size
+    while value >= 1024 and unit + 1 < len(_UNITS):
+        value //= 1024
+        unit += 1
+    scale = 1024**unit
+    if size % scale == 0:
+        return f"{size // scale:,} {_UNITS[unit] if size != 1 else 'byte'}"
+    return f"{size / scale:,.1f} {_UNITS[unit]}"
+
+
+def count_text(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: `1 error`, `2 errors`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def flag_names(flags: IntFlag) -> list[str]:
+    """The names of the bits that are set; bits without a name together as one number."""
+    kind = type(flags)
+    names = [one.name for one in kind if one & flags and one.name]
+    rest = int(flags) & ~sum(kind)
+    return names + ([f"{rest:#x}"] if rest else [])
+
+
+def mask_names(file: IgvmFile, mask: int) -> list[str]:
+    """The platforms that `mask` names; bits that no platform has together as one number."""
+    names = [kind.name for kind, bits in file.platform_masks.items() if bits & mask]
+    known = 0
+    for bits in file.platform_masks.values():
+        known |= bits
+    rest = mask & ~known
+    return names + ([f"{rest:#x}"] if rest else [])
+
+
+def policy_text(value: int, kind: PlatformType) -> str:
+    """What a policy word means on a platform, in a few words."""
+    layout = POLICIES.get(kind)
+    if layout is None:
+        return f"{value:#x}"
+    policy = layout(value)
+    said: list[str] = []
+    values = policy.as_dict()
+    if isinstance(policy, SNPPolicy):
+        said.append(f"ABI {values.pop('abi_major')}.{values.pop('abi_minor')}")
+        if not values.pop("reserved_must_be_one"):
+            said.append("bit 17 clear")
+    said += [name for name, bit in values.items() if bit]
+    if policy.unknown:
+        said.append(f"unknown bits {policy.unknown:#x}")
+    return f"{value:#x} ({', '.join(said) or 'nothing allowed'})"

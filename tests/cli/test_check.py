@@ -1,0 +1,118 @@
+"""`igvm check` and `igvm rules`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+
+def test_nothing_found(run: Run) -> None:
+    """A good file is one line and exit code 0."""
+    result = run("check", "--severity", "error", "good.igvm")
+    assert result.stdout.startswith("good.igvm: ")
+    assert (1, "", 0) == (result.stdout.count("\n"), result.stderr, result.exit_code)
+
+
+def test_an_error_is_found(run: Run) -> None:
+    """A bad file gives exit code 1, and the place of what is wrong."""
+    result = run("check", "bad.igvm")
+    assert "  error +0x14 FIXED_HEADER.checksum [checksum]\n" in result.stdout
+    assert ("", 1) == (result.stderr, result.exit_code)
+
+
+@pytest.mark.parametrize(
+    ("sets", "arguments"),
+    [
+        (["spec"], []),
+        (["spec", "igvm-0.5", "igvm-0.4"], ["--rules", "all"]),
+        (["igvm-0.5", "igvm-0.4"], ["--rules", "igvm-0.4", "--rules", "igvm-0.5"]),
+    ],
+)
+def test_rule_sets(run: Run, sets: list[str], arguments: list[str]) -> None:
+    """The rule sets that are asked for are the ones that answer."""
+    result = run("check", "-j", *arguments, "bad.igvm")
+    (one,) = json.loads(result.stdout)["files"]
+    assert sets == [two["rules"] for two in one["results"]]
+    assert {"rejected"} == {two["verdict"] for two in one["results"]}
+    assert 1 == result.exit_code
+
+
+def test_severity(run: Run) -> None:
+    """The threshold decides what is listed."""
+    listed = {
+        severity: json.loads(run("check", "-j", "--severity", severity, "full.igvm").stdout)
+        for severity in ("note", "warning", "error")
+    }
+    counts = [len(one["files"][0]["results"][0]["findings"]) for one in listed.values()]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[2]
+
+
+def test_most(run: Run) -> None:
+    """A rule that is broken in many places is listed so often as asked for."""
+    (one,) = json.loads(run("check", "-j", "--most", "1", "full.igvm").stdout)["files"]
+    rules = [two["rule"] for two in one["results"][0]["findings"]]
+    assert len(rules) == len(set(rules))
+
+
+def test_unreadable_is_a_finding(run: Run) -> None:
+    """A file that cannot be read is a finding on standard output, and exit code 3."""
+    result = run("check", "none.igvm", "--rules", "all")
+    assert "  error +0x0 FIXED_HEADER.magic [unreadable]\n" in result.stdout
+    assert "this is not an IGVM file" in " ".join(result.stdout.split())
+    assert "[igvm-0.5/InvalidFixedHeader]" in result.stdout
+    assert ("", 3) == (result.stderr, result.exit_code)
+
+
+def test_unreadable_standard_input(run: Run) -> None:
+    """The same from standard input."""
+    result = run("check", "-", stdin=b"short")
+    assert result.stdout.startswith("<stdin>: 1 error\n")
+    assert 3 == result.exit_code
+
+
+def test_all_files_are_checked(run: Run, folder: Path) -> None:
+    """The worst exit code wins, and a file that is missing does not keep others from it."""
+    (folder / "also.igvm").write_bytes((folder / "bad.igvm").read_bytes())
+    result = run("check", "missing.igvm", "bad.igvm", "none.igvm", "also.igvm", "good.igvm")
+    assert "igvm: missing.igvm: No such file or directory\n" == result.stderr
+    assert ["bad.igvm", "none.igvm", "also.igvm", "good.igvm"] == [
+        one.partition(":")[0] for one in result.stdout.splitlines() if not one.startswith(" ")
+    ]
+    assert 3 == result.exit_code
+
+
+def test_codes_of_several_files(run: Run) -> None:
+    """An error in any file gives 1."""
+    assert 1 == run("check", "bad.igvm", "good.igvm").exit_code
+
+
+def test_rules_are_listed(run: Run) -> None:
+    """All rules are listed, or those of one set."""
+    every, few = run("rules").stdout, run("rules", "--rules", "igvm-0.5").stdout
+    assert "  error checksum\n" in every
+    assert "  error InvalidChecksum\n" in every
+    assert "  error checksum\n" not in few
+
+
+def test_a_rule_is_explained(run: Run) -> None:
+    """A rule is explained with its clause; as JSON too."""
+    assert "Source: " in run("rules", "checksum").stdout
+    (one,) = json.loads(run("rules", "checksum", "-j").stdout)["rules"]
+    assert ("checksum", ["spec"]) == (one["name"], one["rule_sets"])
+
+
+def test_no_such_rule(run: Run) -> None:
+    """A name that no rule has is a usage error."""
+    result = run("rules", "nonsense")
+    assert "igvm: rules: there is no rule nonsense\nhint: see igvm rules --help\n" == result.stderr
+    assert ("", 2) == (result.stdout, result.exit_code)

@@ -1,0 +1,174 @@
+"""The command as a process: pipes, terminals, start-up."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import raw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "igvm"]
+
+
+def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """Run the command to its end."""
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        [*COMMAND, *arguments], check=False, **{"capture_output": True, "timeout": 60, **options}
+    )
+
+
+def test_output_and_code(folder: Path) -> None:
+    """What is found goes to standard output, and the exit code tells."""
+    result = run("check", "bad.igvm", cwd=folder)
+    assert result.stdout.startswith(b"bad.igvm: 1 error")
+    assert (b"", 1) == (result.stderr, result.returncode)
+
+
+@pytest.mark.parametrize("arguments", [["dump", "--no-join"], ["dump", "-j", "--no-join"]])
+def test_broken_pipe(folder: Path, arguments: list[str]) -> None:
+    """A reader that goes away ends the command quietly, as SIGPIPE would."""
+    heads = raw.platform(2) + raw.page(0x1000) * 20_000
+    (folder / "large.igvm").write_bytes(raw.Raw(heads).file())
+    with subprocess.Popen(
+        [*COMMAND, *arguments, "large.igvm"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert b"" == process.stderr.read()
+        assert 141 == process.wait(60)
+
+
+def test_interrupt(folder: Path) -> None:
+    """Ctrl-C ends the command quietly with the shell's code."""
+    with subprocess.Popen(
+        [*COMMAND, "info", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+    ) as process:
+        time.sleep(1)  # until it waits for its input
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        assert (b"", b"", 130) == (stdout, stderr, process.returncode)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_full_disk(folder: Path) -> None:
+    """A result that cannot be written is an error in one line."""
+    with open("/dev/full", "wb") as full:
+        result = run(
+            "info",
+            "good.igvm",
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            capture_output=False,
+        )
+    assert (b"igvm: No space left on device\n", 3) == (result.stderr, result.returncode)
+
+
+def test_letters_that_the_terminal_lacks(folder: Path) -> None:
+    """Letters that the output's encoding lacks are written as escapes."""
+    data = raw.Raw(raw.platform() + raw.header(0x107, "é中".encode())).file()
+    (folder / "version.igvm").write_bytes(data)
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = run("info", "version.igvm", cwd=folder, env=environment)
+    assert b'version     "\\xe9\\u4e2d"\n' in result.stdout
+    assert 0 == result.returncode
+
+
+def on_terminal(folder: Path, **environment: str) -> bytes:
+    """What `igvm info` prints on a terminal."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            [*COMMAND, "info", "good.igvm"],
+            stdout=theirs,
+            cwd=folder,
+            env={**os.environ, "TERM": "xterm-256color", **environment},
+        )
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := terminal.read(4096):
+                shown += part
+        except OSError:  # the other end is closed
+            pass
+        assert 0 == process.wait(60)
+    return shown.replace(b"\r\n", b"\n")
+
+
+@pytest.fixture
+def no_colour_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that says nothing about colours."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_colour_wish")
+def test_colour_on_a_terminal(folder: Path) -> None:
+    """A terminal gets colours and, without them, the same text as a pipe."""
+    plain = run("info", "good.igvm", cwd=folder).stdout
+    coloured = on_terminal(folder)
+    assert b"\x1b[32maccepted\x1b[0m" in coloured
+    assert b"\x1b" not in plain
+    assert plain == on_terminal(folder, NO_COLOR="1")
+    assert plain == on_terminal(folder, TERM="dumb")
+    assert plain == on_terminal(folder, NO_COLOR="1", COLUMNS="30")
+
+
+def modules(*arguments: str) -> set[str]:
+    """The top-level packages that a run of the command loads."""
+    command = [sys.executable, "-X", "importtime", "-m", "igvm", *arguments]
+    lines = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True).stderr
+    return {
+        one.rpartition("|")[2].strip().partition(".")[0]
+        for one in lines.splitlines()
+        if one.startswith("import time:")
+    }
+
+
+def test_version_loads_nothing() -> None:
+    """`igvm --version` does not even load click."""
+    assert not modules("--version") & {"click", "msgspec", "numpy", "rich"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["dump", "--help"], ["completion", "bash"]])
+def test_help_loads_little(arguments: list[str]) -> None:
+    """Help is quick: nothing heavy is loaded."""
+    assert not modules(*arguments) & {"numpy", "rich", "cryptography", "msgspec"}
+
+
+def test_plain_output_does_without_rich(folder: Path) -> None:
+    """Only a terminal needs rich."""
+    assert "rich" not in modules("info", str(folder / "good.igvm"))
+
+
+def test_version_is_quick() -> None:
+    """`igvm --version` takes at most four times as long as an empty program."""
+
+    def best(*arguments: str) -> float:
+        times = []
+        for _ in range(7):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    assert best("-m", "igvm", "--version") <= 4 * best("-c", "pass")

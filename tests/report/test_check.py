@@ -1,0 +1,130 @@
+"""Findings as values and as text."""
+
+from __future__ import annotations
+
+import pytest
+
+import igvm
+from igvm import report
+from igvm.report.findings import Checked, FindingModel, Result
+from igvm.report.rules import list_text, rule_list, rule_text
+from tests import raw
+from tests.report.files import assert_golden, text
+
+BAD_SUM = raw.Raw(raw.platform() + raw.page(0), checksum=5).file()
+
+FINDINGS = [
+    FindingModel(
+        rule="page-alignment",
+        severity="error",
+        message="gpa is 0x1001; the gpa of a page must be a multiple of the page size",
+        header_index=12,
+        header_type="PAGE_DATA",
+        field="gpa",
+        offset=0x58,
+        value=0x1001,
+        more=1200,
+    ),
+    FindingModel(rule="odd", severity="warning", message="a\x1b[2Jb"),
+]
+
+
+def result(rules: str, verdict: str, findings: list[FindingModel]) -> Result:
+    """A result with as many errors and warnings as there are findings."""
+    kinds = [one.severity for one in findings]
+    return Result(
+        rules=rules,
+        verdict=verdict,  # type: ignore[arg-type]
+        errors=kinds.count("error"),
+        warnings=kinds.count("warning"),
+        notes=1,
+        findings=findings,
+    )
+
+
+def test_text() -> None:
+    """A file's findings stand below a line that sums them up."""
+    checked = Checked(
+        name="guest.igvm", readable=True, results=[result("spec", "rejected", FINDINGS)]
+    )
+    assert_golden("check one", text(report.check_text(checked)))
+
+
+def test_text_of_several_rule_sets() -> None:
+    """The line sums up every rule set; a long name has a line of its own."""
+    checked = Checked(
+        name="folder/" * 9 + "guest.igvm",
+        readable=True,
+        results=[
+            result("spec", "accepted", []),
+            result("igvm-0.5", "crashes", FINDINGS[:1]),
+            result("igvm-0.4", "rejected", FINDINGS[:1]),
+        ],
+    )
+    assert_golden("check all", text(report.check_text(checked)))
+
+
+def test_checked() -> None:
+    """Each rule set that is asked gives a result, in that order."""
+    one = report.checked(igvm.parse(BAD_SUM, path="a"), ("igvm-0.4", "spec"))
+    assert ("a", True) == (one.name, one.readable)
+    assert [("igvm-0.4", "rejected", 1), ("spec", "rejected", 1)] == [
+        (two.rules, two.verdict, two.errors) for two in one.results
+    ]
+    assert "checksum" == one.results[1].findings[0].field
+
+
+def test_severity_hides_and_counts() -> None:
+    """Findings below the threshold are counted and not listed."""
+    many = report.checked(igvm.parse(BAD_SUM)).results[0]
+    few = report.checked(igvm.parse(BAD_SUM), severity=igvm.Severity.ERROR).results[0]
+    assert (many.errors, many.warnings, many.notes) == (few.errors, few.warnings, few.notes)
+    assert {"error"} == {one.severity for one in few.findings}
+
+
+def test_a_crash_is_a_verdict() -> None:
+    """Where the reference panics, the verdict says so."""
+    body = igvm.RelocatableRegion(
+        compatibility_mask=1,
+        relocation_alignment=0,
+        relocation_region_gpa=0,
+        relocation_region_size=4096,
+        minimum_relocation_gpa=0,
+        maximum_relocation_gpa=0,
+    ).pack()
+    data = raw.Raw(raw.platform(1) + raw.header(0x102, body), bytes(8)).file()
+    (one,) = report.checked(igvm.parse(data), ("igvm-0.5",)).results
+    assert ("crashes", 1) == (one.verdict, one.errors)
+
+
+def test_unreadable() -> None:
+    """What cannot be opened is an error of the specification, and has a verdict too."""
+    with pytest.raises(igvm.FormatError) as caught:
+        igvm.parse(b"nothing", path="x")
+    one = report.unreadable(caught.value, b"nothing", ("spec", "igvm-0.5"))
+    assert ("x", False) == (one.name, one.readable)
+    assert ["unreadable", "igvm-0.5/InvalidFixedHeader"] == [
+        two.findings[0].rule for two in one.results
+    ]
+
+
+def test_rules_are_listed() -> None:
+    """Every rule is there with its sentence, within 80 columns."""
+    listed = rule_list()
+    shown = text(list_text(listed))
+    assert all(f" {one.name}\n" in shown for one in listed.rules)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_one_rule() -> None:
+    """A rule is found by its name, with or without the release before it."""
+    bare, named = rule_list(None, "InvalidChecksum"), rule_list(None, "igvm-0.5/InvalidChecksum")
+    assert 1 == len(bare.rules)
+    assert bare == named
+    assert "Checked by: igvm-0.4, igvm-0.5" in text(rule_text(bare))
+    assert [] == rule_list("spec", "InvalidChecksum").rules
+
+
+def test_a_rule_that_crashes() -> None:
+    """The explanation of a panic says that it is one."""
+    assert "crashes" in text(rule_text(rule_list(None, "panic.vbs-mixed-vtl")))

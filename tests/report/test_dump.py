@@ -1,0 +1,192 @@
+"""A file taken apart and put together again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import igvm
+from igvm import report
+from tests import raw
+from tests.hostile.samples import SMALL, fix
+from tests.report.files import assert_golden, pages, sample, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def shown(content: bytes, **options: object) -> str:
+    """The text of a dump."""
+    chosen = report.DumpOptions(**options)  # type: ignore[arg-type]
+    file = igvm.parse(content)
+    return text(report.dump_text(report.frame(file, chosen, []), report.entries(file, chosen)))
+
+
+def again(data: bytes) -> bytes:
+    """A file made from the JSON of its dump and its data."""
+    whole = report.dump(igvm.parse(data))
+    return report.rebuild(report.encode(whole), data[whole.file.data_offset :])
+
+
+@pytest.mark.parametrize("name", ["x64 v1", "x64 v2", "arm"])
+def test_text(name: str) -> None:
+    """The dump of a file with every header reads as it should."""
+    file, options = sample(name), report.DumpOptions()
+    lines = report.dump_text(report.frame(file, options, []), report.entries(file, options))
+    assert_golden(f"dump {name}", text(lines))
+
+
+def test_text_of_pages() -> None:
+    """Runs of pages are rows of a table."""
+    assert_golden("dump pages", shown(pages()))
+
+
+def test_text_with_bytes() -> None:
+    """Headers and data in hex stand below what they belong to."""
+    selection = report.Selection(indexes=((1, 3),))
+    assert_golden("dump raw", shown(pages(), selection=selection, raw=True, data=32))
+
+
+def test_text_of_what_is_odd() -> None:
+    """Unknown types, wrong lengths, padding, gaps and trailing bytes are shown."""
+    heads = raw.platform(9, 0x30) + raw.header(0x302, b"\x01\x02\x03", padding=0x30)
+    heads += raw.header(0x80000150, bytes(40)) + raw.page(0, 1 << 31, mask=8, flags=0xF2, kind=7)
+    heads += raw.header(0x107, b"1\x1b[2J") + bytes([1]) * 7
+    assert_golden("dump odd", shown(raw.Raw(heads, gap=b"gap!" * 2).file()))
+
+
+@pytest.mark.parametrize("data", [*SMALL.values(), pages()], ids=[*SMALL.keys(), "pages"])
+def test_rebuild(data: bytes) -> None:
+    """The dump and the data are the whole file."""
+    assert data == again(data)
+
+
+@given(st.data())
+def test_rebuild_of_bent_files(drawn: st.DataObject) -> None:
+    """The dump of a file with any bytes changed is still the whole file."""
+    data = bytearray(drawn.draw(st.sampled_from([*SMALL.values(), pages(2)])))
+    for _ in range(drawn.draw(st.integers(1, 6))):
+        data[drawn.draw(st.integers(12, 1200))] = drawn.draw(st.integers(0, 255))
+    bent = fix(data) if drawn.draw(st.booleans()) else bytes(data)
+    try:
+        igvm.parse(bent)
+    except igvm.FormatError:
+        return
+    assert bent == again(bent)
+
+
+@pytest.mark.parametrize("offset", [0, 8, 24, 40])
+def test_rebuild_where_headers_overlap(offset: int) -> None:
+    """Variable headers that lie over the fixed header, or far behind it, come back."""
+    data = bytearray(raw.Raw(raw.platform() + raw.page(0)).file())
+    data[8:12] = offset.to_bytes(4, "little")
+    data[12:16] = (80 - offset).to_bytes(4, "little")
+    assert bytes(data) == again(bytes(data))
+
+
+def test_rebuild_of_the_corpus(corpus_file: Path) -> None:
+    """The dump of a real file, or of one with a fault, is the whole file."""
+    data = corpus_file.read_bytes()
+    try:
+        igvm.parse(data)
+    except igvm.FormatError:
+        return
+    assert data == again(data)
+
+
+def test_rebuild_takes_the_model() -> None:
+    """A dump need not go through JSON."""
+    data = pages()
+    whole = report.dump(igvm.parse(data))
+    assert data == report.rebuild(whole, memoryview(data)[whole.file.data_offset :])
+
+
+def test_rebuild_refuses_a_filtered_dump() -> None:
+    """A dump that lacks headers is no file."""
+    file = igvm.parse(pages())
+    selection = report.Selection(indexes=((0, 2),))
+    whole = report.dump(file, report.DumpOptions(selection=selection))
+    with pytest.raises(igvm.ValidationError, match="filter"):
+        report.rebuild(whole, b"")
+
+
+def test_rebuild_refuses_other_data() -> None:
+    """The data must have the size that the dump says."""
+    with pytest.raises(igvm.ValidationError, match="0 bytes of file data"):
+        report.rebuild(report.dump(igvm.parse(pages())), b"")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fixed_header": {}},
+        {"gap": "zz"},
+        {"trailing": "00"},
+        {"headers": []},
+        {"fixed_header": {"variable_header_size": 1, "variable_header_offset": -1}},
+    ],
+    ids=["no fixed header", "no hex", "too much", "too little", "few fields"],
+)
+def test_rebuild_refuses_nonsense(change: dict[str, object]) -> None:
+    """A dump that was changed into something else is refused."""
+    data = pages()
+    whole = msgspec.structs.replace(report.dump(igvm.parse(data)), **change)
+    with pytest.raises(igvm.ValidationError):
+        report.rebuild(whole, data[whole.file.data_offset :])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fields": None},
+        {"fields": {"gpa": "x"}},
+        {"type": -1},
+        {"count": 1 << 60, "step": None},
+        {"step": {"gpa": 1 << 63}},
+        {"type": 0x107, "fields": {"text": "\ud800"}},
+        {"padding": "no"},
+    ],
+    ids=["no fields", "wrong kind", "type", "endless", "too large", "no text", "no hex"],
+)
+def test_rebuild_refuses_nonsense_entries(change: dict[str, object]) -> None:
+    """An entry that cannot be written is refused, in time that the file's size bounds."""
+    data = pages()
+    whole = report.dump(igvm.parse(data))
+    entry = msgspec.structs.replace(whole.headers[1], **change)
+    bent = msgspec.structs.replace(whole, headers=[whole.headers[0], entry, *whole.headers[2:]])
+    with pytest.raises(igvm.ValidationError):
+        report.rebuild(bent, data[whole.file.data_offset :])
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"\xff", "[1]", b'{"schema": "igvm.dump/2"}'])
+def test_rebuild_refuses_what_is_no_dump(text: bytes | str) -> None:
+    """Other JSON, and what is no JSON, is refused."""
+    with pytest.raises(igvm.ValidationError, match="not the dump"):
+        report.rebuild(text, b"")
+
+
+def test_overlapping_contexts_are_bounded() -> None:
+    """Contexts that share their registers are decoded as often as the file is large, then not."""
+    count = 400
+    start = 24 + 24 + 32 * count
+    heads = raw.platform(2) + b"".join(raw.context(start, index=i) for i in range(count))
+    whole = report.dump(igvm.parse(raw.Raw(heads, bytes(4096)).file()))
+    decoded = [one for one in whole.headers if one.context is not None]
+    assert 4 < len(decoded) < 30
+    assert whole.headers[-1].problem is not None
+
+
+def test_data_past_the_end_of_a_run() -> None:
+    """A run whose last pages have no data in the file says so."""
+    start = 24 + 24 + 96
+    heads = raw.platform(2) + b"".join(raw.page(4096 * i, start + 4096 * i) for i in range(3))
+    whole = report.dump(igvm.parse(raw.Raw(heads, bytes(5000)).file()))
+    run = whole.headers[1]
+    assert 3 == run.count
+    assert run.data is not None
+    assert (start, 5000) == (run.data.offset, run.data.size)
+    assert run.problem is not None

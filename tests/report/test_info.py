@@ -1,0 +1,177 @@
+"""The summary of a file."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+import igvm
+from igvm import report
+from igvm.report.findings import FindingModel, Result
+from igvm.report.info_text import verdict
+from tests import raw
+from tests.report.files import assert_golden, pages, sample, text, version
+
+
+def summary(data: bytes) -> report.Info:
+    """What a file is, without what is wrong with it."""
+    return report.info(igvm.parse(data), rules=())
+
+
+@pytest.mark.parametrize("name", ["x64 v1", "x64 v2", "arm"])
+def test_text(name: str) -> None:
+    """The summary of a file with every header reads as it should."""
+    shown = text(report.info_text(report.info(sample(name), rules=())))
+    assert_golden(f"info {name}", shown)
+
+
+def test_pages_are_counted() -> None:
+    """Pages are counted by kind, without looking at each."""
+    memory = summary(pages()).platforms[0].memory
+    assert (16, 10, 5, 1, 0, 0) == (
+        memory.pages,
+        memory.normal,
+        memory.zero,
+        memory.secrets,
+        memory.cpuid,
+        memory.other,
+    )
+    assert (16 * 4096, 0, 0x900FFF) == (memory.bytes, memory.lowest_gpa, memory.highest_gpa)
+
+
+def test_pages_of_other_kinds() -> None:
+    """Large pages have their size, flags are counted, and unknown types are others."""
+    heads = raw.platform(2) + raw.page(0, flags=7) + raw.page(0x200000, kind=9)
+    memory = summary(raw.Raw(heads).file()).platforms[0].memory
+    assert (2 << 20) + 4096 == memory.bytes
+    assert (1, 1, 1, 1, 1) == (
+        memory.large,
+        memory.unmeasured,
+        memory.shared,
+        memory.zero,
+        memory.other,
+    )
+
+
+def test_each_platform_has_its_own() -> None:
+    """Memory and policies are those whose mask names the platform."""
+    heads = raw.platform(2, 1) + raw.platform(3, 2)
+    heads += raw.header(0x101, igvm.GuestPolicy(policy=1, compatibility_mask=2).pack())
+    heads += raw.area(4, 8192) + raw.page(0x1000, mask=1) + raw.insert(4, 0x2000, 2)
+    snp, tdx = summary(raw.Raw(heads).file()).platforms
+    assert ([], 1, 0, 0) == (
+        snp.policies,
+        snp.memory.pages,
+        snp.memory.parameter_areas,
+        snp.memory.parameter_bytes,
+    )
+    assert (1, 0, 1, 8192) == (
+        tdx.policies[0].value,
+        tdx.memory.pages,
+        tdx.memory.parameter_areas,
+        tdx.memory.parameter_bytes,
+    )
+    assert {"debug_allowed": 1, "sept_ve_disable": 0, "migratable": 0} == tdx.policies[0].fields
+
+
+def test_largest_numbers() -> None:
+    """Sums and ends that pass 64 bits stay numbers that JSON readers take."""
+    top = (1 << 64) - 4096
+    heads = raw.platform(2) + raw.area(1, (1 << 64) - 1) + raw.page(top, flags=1)
+    heads += raw.insert(1, 0) * 2
+    memory = summary(raw.Raw(heads).file()).platforms[0].memory
+    assert ((1 << 64) - 1,) * 2 == (memory.highest_gpa, memory.parameter_bytes)
+
+
+def test_vps_that_share_registers_are_one() -> None:
+    """Equal contexts are shown once, with all their VPs."""
+    data = igvm.SEVVMSA(rip=0x1234).pack()
+    start = 24 + 24 + 3 * 32
+    heads = raw.platform(2) + b"".join(raw.context(start, index=i, gpa=4096) for i in (0, 1, 3))
+    (one,) = summary(raw.Raw(heads, data).file()).vp_contexts
+    assert [0, 1, 3] == one.vp_indexes
+    assert one.context is not None
+    assert {"rip": 0x1234} == one.context.registers
+    assert "SEV_SNP VP 0-1,3  rip 0x1234" in text(
+        report.info_text(summary(raw.Raw(heads, data).file()))
+    )
+
+
+def test_registers_that_are_not_there() -> None:
+    """A context outside of the file is a line that says so."""
+    heads = raw.platform(2) + raw.context(0x8000)
+    shown = summary(raw.Raw(heads).file())
+    problem = shown.vp_contexts[0].problem
+    assert problem is not None
+    assert "0x8000" in problem
+    assert "0x8000" in text(report.info_text(shown))
+
+
+def test_wrong_checksum() -> None:
+    """The checksum is shown as it is and as it should be."""
+    good = raw.Raw(raw.platform()).file()
+    bad = raw.Raw(raw.platform(), checksum=1).file()
+    right = int.from_bytes(good[20:24], "little")
+    shown = text(report.info_text(summary(bad)))
+    assert f"checksum 0x00000001 should be {right:#010x}" in shown
+
+
+def test_version_string_is_escaped() -> None:
+    """A version string cannot steer the terminal."""
+    shown = text(report.info_text(summary(version(b"1\x1b[2J\n\xe2\x80\xae2"))))
+    assert '"1\\x1b[2J\\n\\u202e2"' in shown
+    assert "\x1b" not in shown
+
+
+def test_long_version_string() -> None:
+    """A version string of any length is one line."""
+    shown = text(report.info_text(summary(version(b"v" * 5000))))
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_no_headers() -> None:
+    """A file without headers is for nobody."""
+    shown = text(report.info_text(summary(raw.Raw(b"").file())))
+    assert "platform    none\n" in shown
+
+
+def test_many_platforms_are_bounded() -> None:
+    """No more than 32 platforms are looked at, however many there are."""
+    assert 32 == len(summary(raw.Raw(raw.platform() * 1000).file()).platforms)
+
+
+RESULT = Result(rules="igvm-0.5", verdict="accepted", errors=0, warnings=0, notes=0, findings=[])
+ERROR = FindingModel(
+    rule="igvm-0.5/panic.x",
+    severity="error",
+    message="it is \x1b odd; no x may be odd",
+    header_index=3,
+    header_type="PAGE_DATA",
+    field="gpa",
+    offset=9,
+)
+
+
+@pytest.mark.parametrize(
+    ("shown", "changes"),
+    [
+        ("igvm 0.5    accepted\n", {}),
+        (
+            "igvm 0.5    rejected: PAGE_DATA[3].gpa: it is \\x1b odd\n",
+            {"verdict": "rejected", "errors": 1, "findings": [ERROR]},
+        ),
+        (
+            "igvm 0.5    CRASHES: PAGE_DATA[3].gpa: it is \\x1b odd\n",
+            {"verdict": "crashes", "errors": 1, "findings": [ERROR]},
+        ),
+        ("spec        no findings\n", {"rules": "spec"}),
+        (
+            "spec        1 error, 2 warnings, igvm-0.5/panic.x\n",
+            {"rules": "spec", "errors": 1, "warnings": 2, "findings": [ERROR]},
+        ),
+    ],
+    ids=["accepted", "rejected", "crashes", "no findings", "findings"],
+)
+def test_verdict(shown: str, changes: dict[str, object]) -> None:
+    """A verdict is a line that says why."""
+    assert shown == text(verdict(msgspec.structs.replace(RESULT, **changes)))

@@ -1,0 +1,69 @@
+"""Names and numbers as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+import igvm
+from igvm.report.words import bytes_text, count_text, file_name, flag_names, mask_names, policy_text
+from tests import raw
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0 bytes", 0),
+        ("1 byte", 1),
+        ("1,023 bytes", 1023),
+        ("4 KiB", 4096),
+        ("1.5 KiB", 1536),
+        ("1.8 MiB", 1885736),
+        ("16 EiB", 1 << 64),
+        ("1,048,576 EiB", 1 << 80),
+    ],
+)
+def test_bytes_text(text: str, size: int) -> None:
+    """A size is written in the largest unit that leaves at least one."""
+    assert text == bytes_text(size)
+
+
+def test_count_text() -> None:
+    """A noun follows its number."""
+    assert ["1 error", "2 errors", "1,000 boxes"] == [
+        count_text(1, "error"),
+        count_text(2, "error"),
+        count_text(1000, "box", "boxes"),
+    ]
+
+
+def test_flag_names_keep_unknown_bits() -> None:
+    """Bits without a name are one number."""
+    assert ["UNMEASURED", "0x8008"] == flag_names(igvm.PageDataFlags(0x800A))
+
+
+def test_mask_names() -> None:
+    """A mask is the platforms that it names, and the bits that no platform has."""
+    heads = raw.platform(2, 1) + raw.platform(3, 2)
+    file = igvm.parse(raw.Raw(heads).file())
+    assert ["SEV_SNP", "TDX", "0x80000000"] == mask_names(file, 0x80000003)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "kind"),
+    [
+        ("0x3001f (ABI 0.31, smt)", 0x3001F, igvm.PlatformType.SEV_SNP),
+        ("0x90100 (ABI 1.0, bit 17 clear, smt, debug)", 0x90100, igvm.PlatformType.SEV_SNP),
+        ("0x82 (sept_ve_disable, unknown bits 0x80)", 0x82, igvm.PlatformType.TDX),
+        ("0x0 (nothing allowed)", 0, igvm.PlatformType.TDX),
+        ("0x5", 5, igvm.PlatformType.SEV_ES),
+    ],
+)
+def test_policy_text(text: str, value: int, kind: igvm.PlatformType) -> None:
+    """A policy is its number and what it allows."""
+    assert text == policy_text(value, kind)
+
+
+def test_file_name_that_is_no_text() -> None:
+    """A name with bytes that are no UTF-8 can be shown and encoded."""
+    assert file_name("a\udcff.igvm") == "a\\xff.igvm"
+    assert file_name(None) is None
