@@ -2,14 +2,16 @@
 #
 # Variables:  PYTHON=python3.12     the interpreter .venv is made with
 #             FILE=disk.igvm        what `make demo` looks at
+#             FIRMWARE=OVMF.fd      what `make demo` makes a file from, instead of looking for one
 #             ARGS='-k merge -x'    goes to pytest or to the benchmark
 #             FUZZ_SECONDS=600      how long each fuzz target runs
 
 PYTHON ?=
 FILE ?=
+FIRMWARE ?=
 ARGS ?=
 FUZZ_SECONDS ?= 60
-export PYTHON FILE
+export PYTHON FILE FIRMWARE
 
 BIN := .venv/bin
 PY := $(BIN)/python
@@ -37,7 +39,7 @@ $(RUN): pyproject.toml scripts/venv src/igvm/_version.py
 	@scripts/venv $*
 	@touch $@
 
-demo: $(RUN) ## a tour on a small file, or on FILE=path
+demo: $(RUN) ## a tour on a small file and on real firmware, or on FILE=path
 	@$(PY) examples/demo.py $${FILE:+"$$FILE"}
 
 test: $(TEST) ## all tests, on all cores
@@ -99,6 +101,6 @@ wheel: $(RUN) ## build the wheel, install it in an environment of its own and ru
 	@scripts/check-wheel
 
 clean: ## remove everything that was made here
-	rm -rf .venv build dist docs/_build htmlcov .coverage .coverage.* \
+	rm -rf .venv build dist docs/_build docs/rules htmlcov .coverage .coverage.* \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache tests/oracle/target
 	find . -name .git -prune -o -name __pycache__ -type d -exec rm -rf {} +

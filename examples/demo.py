@@ -1,4 +1,4 @@
-"""The tour that `make demo` gives: show a file, check it, rewrite it and compare."""
+"""The tour that `make demo` gives: show a file, check and rewrite it; make one of real firmware."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 HELLO = Path(__file__).with_name("hello.igvm")
+OVMF = Path(__file__).with_name("ovmf.py")
 COMMAND = Path(sys.executable).with_name("igvm")
 
 
@@ -23,10 +24,10 @@ def run(*arguments: str, shown: str) -> int:
 
 
 def main() -> int:
-    """Show, check and rewrite the file named on the command line, or the sample."""
+    """Show, check and rewrite the file named on the command line, or the sample and then OVMF."""
     path = Path(sys.argv[1]) if sys.argv[1:] else HELLO
     name = str(path) if sys.argv[1:] else "examples/hello.igvm"
-    if path == HELLO:
+    if not sys.argv[1:]:
         say("A small guest for three platforms, made by examples/make_hello.py.")
     code = run("info", str(path), shown=f"igvm info {name}")
     if code not in {0, 1}:
@@ -45,6 +46,12 @@ def main() -> int:
     )
     if checked == 1:
         say("The file was read and rewritten whole, although it has findings.")
+    if not sys.argv[1:]:
+        say("Real firmware as an IGVM file, and the launch digest that each loader would give it.")
+        print("\n$ python examples/ovmf.py", flush=True)
+        code = subprocess.run([sys.executable, OVMF], check=False).returncode
+        if code:
+            return code
     say("Next: igvm dump FILE, igvm --help, README.md")
     return 0 if identical else 1
 
