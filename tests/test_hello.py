@@ -16,7 +16,7 @@ def test_the_code_is_the_assembled_source(tmp_path: Path) -> None:
     """GNU as and ld make of hello.S what make_hello.py puts into the file."""
     if not shutil.which("as") or not shutil.which("ld"):
         pytest.skip("GNU binutils are not installed")
-    steps = [
+    steps: list[list[str | Path]] = [
         ["as", "--32", "-o", "hello.o", EXAMPLES / "hello.S"],
         ["ld", "-m", "elf_i386", "-Ttext", "0x100000", "-o", "hello.elf", "hello.o"],
         ["objcopy", "-O", "binary", "-j", ".text", "hello.elf", "hello.bin"],

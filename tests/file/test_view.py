@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import igvm
 from igvm import FormatError, HeaderType, PlatformType, ValidationError
 from tests import raw
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGE = bytes(range(256)) * 16
 

@@ -45,6 +45,11 @@ class BitField(int):
     """Bits of the integer."""
 
     def __new__(cls, value: int = 0) -> Self:
+        """The value itself, if it fits `WIDTH` bits.
+
+        Raises:
+            ValueError: it does not.
+        """
         if not 0 <= value < 1 << cls.WIDTH:
             message = f"{value:#x} does not fit {cls.WIDTH} bits"
             raise ValueError(message)

@@ -301,9 +301,9 @@ def _unfit(cls: type[Record], record: Any) -> FormatError:
 
 def _wrong(item: Field, value: Any) -> str:
     """Why `value` does not fit `item`; nothing where it does."""
+    wrong = f"{value!r} does not fit {8 * item.size} unsigned bits"
     try:
         if item.code:
-            wrong = f"{value!r} does not fit {8 * item.size} unsigned bits"
             return "" if 0 <= operator.index(value) < 1 << 8 * item.size else wrong
         if item.kind == "octets":
             wrong = f"a value of exactly {item.size} bytes is needed"

@@ -1,0 +1,120 @@
+"""Hostile files get findings, in bounded time and memory, and nothing but IgvmError is raised."""
+
+from __future__ import annotations
+
+import random
+import struct
+import time
+import tracemalloc
+
+import pytest
+
+import igvm
+from igvm.launch.lint import LOADERS, lint
+from igvm.spec.registry import HEADERS
+from tests.hostile.samples import NUMBERS_32, NUMBERS_64, SMALL, fix
+from tests.lint.examples import EXAMPLES
+from tests.lint.small import NATIVE, SNP, VBS, make, registers
+from tests.raw import area, context, insert, page, parameter
+
+FILES = pytest.mark.parametrize("data", SMALL.values(), ids=SMALL.keys())
+DAWDLE = 4.0
+"""Seconds in which a hostile file must be judged on a slow machine."""
+
+
+def judge(data: bytes) -> None:
+    """Lint `data` for every loader, if it can be read."""
+    try:
+        file = igvm.parse(data)
+    except igvm.IgvmError:
+        return
+    for loader in LOADERS:
+        for finding in lint(file, loader, most=3):
+            assert str(finding)
+
+
+@pytest.mark.parametrize("data", [SMALL["x64 v1"], SMALL["arm"]], ids=["x64", "arm"])
+def test_flipped_bits(data: bytes) -> None:
+    """Bits all over the headers may flip, with the checksum made right again."""
+    size = int.from_bytes(data[8:12], "little") + int.from_bytes(data[12:16], "little")
+    for position in range(size % 3, size, 3):
+        flipped = bytearray(data)
+        flipped[position] ^= 1 << position % 8
+        judge(fix(flipped))
+    assert size
+
+
+@FILES
+def test_truncated(data: bytes) -> None:
+    """A file may end anywhere."""
+    for size in range(0, len(data), 97):
+        judge(fix(data[:size]))
+    assert data
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in HEADERS.values() if spec.record])
+def test_extreme_fields(name: str) -> None:
+    """Each number of each header may have any boundary value."""
+    [spec] = [spec for spec in HEADERS.values() if spec.name == name]
+    assert spec.record is not None
+    for data in (SMALL["x64 v1"], SMALL["arm"]):
+        start, size = struct.unpack_from("<II", data, 8)
+        position = start
+        while position < start + size:
+            kind, length = struct.unpack_from("<II", data, position)
+            if kind & 0x7FFFFFFF == spec.header_type:
+                for item in spec.record.FIELDS:
+                    for value in NUMBERS_64[::2] if item.size == 8 else NUMBERS_32[::2]:
+                        if item.code and not value >> 8 * item.size:
+                            bent = bytearray(data)
+                            at = position + 8 + item.offset
+                            bent[at : at + item.size] = value.to_bytes(item.size, "little")
+                            judge(fix(bent))
+                break
+            position += 8 + (length + 7 & ~7)
+
+
+def test_mutated_examples() -> None:
+    """The examples of the rules with random bytes changed."""
+    chance = random.Random(3)
+    for one in EXAMPLES.values():
+        for _ in range(2):
+            bent = bytearray(one.bad)
+            for _ in range(chance.randint(1, 4)):
+                bent[chance.randrange(len(bent))] = chance.randrange(256)
+            judge(fix(bent))
+    assert EXAMPLES
+
+
+MANY = 50_000
+CROWDS = {
+    "overlapping pages": lambda: make([page(0x1000)] * MANY, kinds=(SNP,)),
+    "inserts among pages": lambda: make(
+        [area(i) + page(i << 12) + insert(i, i << 12) for i in range(MANY // 3)]
+    ),
+    "parameters": lambda: make([area(0), *[parameter(0x309, 0, 8)] * MANY]),
+    "contexts": lambda: make(lambda at: [context(at, index=1)] * MANY, kinds=(SNP,)),
+    "native contexts": lambda: make(lambda at: [context(at)] * MANY, kinds=(NATIVE,)),
+    "register lists": lambda: make(
+        lambda at: [context(at + 32 * (i % 64)) for i in range(MANY)],
+        kinds=(VBS,),
+        data=registers(*[0x20010] * 4096),
+    ),
+    "runs": lambda: make([page(i << 13) for i in range(MANY)]),
+}
+
+
+@pytest.mark.parametrize("name", CROWDS)
+def test_crowded(name: str) -> None:
+    """Fifty thousand headers that meet each other are judged in linear time and memory."""
+    data = CROWDS[name]()
+    file = igvm.parse(data)
+    tracemalloc.start()
+    start = time.perf_counter()
+    for loader in LOADERS:
+        lint(file, loader)
+    spent = time.perf_counter() - start
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert spent < DAWDLE
+    assert peak <= (16 << 20) + 400 * len(data)

@@ -1,0 +1,159 @@
+"""Every loader rule finds what it is about, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+import igvm
+from igvm.launch.lint import LOADERS, lint, loader_rules
+from igvm.launch.lint.rule import LoaderRule, loader_rule
+from tests.lint.examples import EXAMPLES, FINE, FINE_RAM, FINE_SNP, FINE_VBS, Example
+from tests.lint.small import SNP, VBS, make
+from tests.raw import page
+
+RULES = {(rule.name, rule.loaders[0]): rule for rule in loader_rules()}
+each_rule = pytest.mark.parametrize(
+    "rule", RULES.values(), ids=lambda r: f"{r.loaders[0]}/{r.name}"
+)
+
+
+def example(rule: LoaderRule) -> Example:
+    """The files for `rule`."""
+    return EXAMPLES[rule.name, rule.loaders[0]]
+
+
+def found(data: bytes, loader: str) -> dict[str, igvm.Finding]:
+    """The first finding of every rule that has one."""
+    findings = lint(igvm.parse(data), loader)
+    return {finding.rule: finding for finding in reversed(findings)}
+
+
+def test_every_rule_has_an_example() -> None:
+    """There are two files for each declared rule, and none for others."""
+    assert set(RULES) == set(EXAMPLES)
+
+
+@each_rule
+def test_finds_what_it_is_about(rule: LoaderRule) -> None:
+    """Each loader of a rule has a finding of its severity that cites its source."""
+    for loader in rule.loaders:
+        finding = found(example(rule).bad, loader).get(f"loader/{loader}/{rule.name}")
+        assert finding is not None
+        assert rule.severity == finding.severity
+        assert rule.source in finding.message
+        assert "{" not in finding.message
+
+
+@each_rule
+def test_leaves_others_alone(rule: LoaderRule) -> None:
+    """A file like it without the fault has no finding of the rule."""
+    for loader in rule.loaders:
+        assert f"loader/{loader}/{rule.name}" not in found(example(rule).good, loader)
+
+
+@pytest.mark.parametrize(
+    ("data", "loader"),
+    [
+        (FINE, "qemu-tcg"),
+        (FINE_SNP, "qemu-kvm-snp"),
+        (FINE_RAM, "cloud-hypervisor-kvm"),
+        (FINE_RAM, "cloud-hypervisor-mshv"),
+        (FINE_VBS, "openvmm"),
+        (FINE_SNP, "openvmm"),
+    ],
+)
+def test_fine_files_boot(data: bytes, loader: str) -> None:
+    """A file that is made for a loader has no errors there."""
+    assert not [str(one) for one in lint(igvm.parse(data), loader) if one.is_error]
+
+
+@each_rule
+def test_places_are_in_the_file(rule: LoaderRule) -> None:
+    """A finding's header has the type it names, and its offset lies in the file."""
+    data = example(rule).bad
+    file = igvm.parse(data)
+    for loader in rule.loaders:
+        for finding in lint(file, loader):
+            assert finding.offset is None or 0 <= finding.offset < len(data)
+            if finding.header_index is not None:
+                assert file.header(finding.header_index).name == finding.header_type
+
+
+def test_rules_are_written_alike() -> None:
+    """Names are kebab-case, words have no full stop, and every rule has a source and a reason."""
+    for rule in loader_rules():
+        assert rule.name == rule.name.lower().replace("_", "-").replace(" ", "-")
+        assert not rule.words.endswith(".")
+        assert rule.source
+        assert rule.rationale
+        assert set(rule.loaders) <= set(LOADERS)
+
+
+def test_a_name_is_declared_once() -> None:
+    """A second rule of one name for one loader is a mistake in the code."""
+    first = loader_rules()[0]
+    with pytest.raises(ValueError, match="has a rule refused already"):
+        loader_rule(first.name, first.loaders, first.severity, "", "")(first.body)
+
+
+def test_a_loader_that_is_not_known() -> None:
+    """The error lists the loaders that there are."""
+    with pytest.raises(igvm.ValidationError, match="there are qemu-tcg, qemu-kvm-snp"):
+        igvm.lint(igvm.parse(FINE), "qemu")
+
+
+def test_most_limits_what_is_listed() -> None:
+    """The last of the listed places of a rule counts the others."""
+    data = make([page(0x1000 + 0x2000 * i, kind=1) for i in range(5)])
+    rule = "loader/qemu-tcg/page-special"
+    special = [one for one in lint(igvm.parse(data), "qemu-tcg", most=2) if one.rule == rule]
+    assert [0, 3] == [one.more for one in special]
+
+
+@pytest.mark.parametrize(
+    ("key", "header", "field", "value", "words"),
+    [
+        (("unknown-type", "qemu-tcg"), "ERROR_RANGE", None, None, "ERROR_RANGE is for SEV_SNP"),
+        (("parameter-bounds", "qemu-tcg"), "VP_COUNT_PARAMETER", "byte_offset", 4093, "0x1000"),
+        (("parameter-offset", "qemu-tcg"), "MADT", "byte_offset", 64, "byte_offset is 0x40"),
+        (("order-trap", "qemu-tcg"), "PARAMETER_INSERT", "gpa", 0x1000, "covers 0x1000"),
+        (("overlap", "qemu-tcg"), "PAGE_DATA", "gpa", 0x1000, "header 2 (PARAMETER_INSERT)"),
+        (("ram-edge", "qemu-tcg"), "PAGE_DATA", "gpa", 0x7FFFF000, "goes across 0x80000000"),
+        (("vp-index", "qemu-tcg"), "VP_CONTEXT", "vp_index", 1, "vp_index is 1"),
+        (("vmsa-gpa", "qemu-kvm-snp"), "VP_CONTEXT", "gpa", 0x5000, "gpa is 0x5000"),
+        (("vmsa-field", "qemu-kvm-snp"), "VP_CONTEXT", "star", None, "star is not zero"),
+        (("page-cpuid", "cloud-hypervisor-mshv"), "PAGE_DATA", "count", 65, "65 leaves"),
+        (("register-twice", "openvmm"), "VP_CONTEXT", "register_name", 0x20010, "RIP is set"),
+        (("policy-agreement", "qemu-kvm-snp"), "GUEST_POLICY", "policy", 0x3001F, "0x3001f"),
+    ],
+)
+def test_a_finding_says_where_and_what(
+    key: tuple[str, str], header: str, field: str | None, value: int | None, words: str
+) -> None:
+    """A finding names header, field and value, and the value lies at its offset."""
+    name, loader = key
+    data = EXAMPLES[key].bad
+    finding = found(data, loader)[f"loader/{loader}/{name}"]
+    assert (header, field, value) == (finding.header_type, finding.field, finding.value)
+    assert words in finding.message
+    if value is not None and field != "gpa":
+        assert finding.offset is not None
+        assert data[finding.offset :].startswith(value.to_bytes(4, "little").rstrip(b"\0"))
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_finding_can_be_shown(name: str) -> None:
+    """Findings are shown and raised like those of a check."""
+    for one in EXAMPLES.values():
+        for finding in lint(igvm.parse(one.bad), name):
+            assert finding.rule in str(finding)
+            assert finding.message in str(finding.error("file.igvm"))
+
+
+def test_both_platforms_are_judged() -> None:
+    """OpenVMM is told which platform to start, so a file for two is held against both."""
+    both = make([page(0x1000, kind=1)], kinds=(VBS, SNP))
+    only = make([page(0x1000, mask=2, kind=1)], kinds=(VBS, SNP))
+    assert "loader/openvmm/page-special" in found(both, "openvmm")
+    assert "loader/openvmm/page-special" not in found(only, "openvmm")
+    assert "loader/openvmm/context-count" in found(only, "openvmm")
