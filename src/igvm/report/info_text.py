@@ -49,16 +49,24 @@ def info_text(info: Info) -> Iterator[Line]:
 
 
 def _labelled(
-    label: str, tokens: Iterable[str | Piece], *, gap: str = "  ", style: str = "name"
+    label: str,
+    tokens: Iterable[str | Piece],
+    *,
+    gap: str = "  ",
+    style: str = "name",
+    hang: int = 0,
 ) -> Iterator[Line]:
-    """Tokens after a label, and below each other where they need more than a line."""
+    """Tokens after a label, and below each other where they need more than a line.
+
+    Further lines start below the label's column, `hang` columns further in.
+    """
     first = line((f"{label:<{_INDENT - 2}}  ", style))
     if gap == ", ":
         pieces = [(one, "") if isinstance(one, str) else one for one in tokens]
         last = len(pieces) - 1
         tokens = [(f"{one}," if i < last else one, how) for i, (one, how) in enumerate(pieces)]
         gap = " "
-    return flow(tokens, first=first, indent=_INDENT, gap=gap)
+    return flow(tokens, first=first, indent=_INDENT + hang, gap=gap)
 
 
 def _format(info: Info) -> Iterator[str | Piece]:
@@ -139,17 +147,23 @@ def _areas(count: int, size: int) -> str:
 
 def _contexts(contexts: list[ContextModel]) -> Iterator[Line]:
     """The first registers of each VP."""
-    for number, one in enumerate(contexts[:_MOST]):
-        platforms = "+".join(one.platforms) or "no platform"
-        who = f"{shorten(platforms, 40)} VP {_runs(one.vp_indexes)}"
-        tokens: list[str | Piece] = [(f"{who:<13}", "")]
+    shown = contexts[:_MOST]
+    names = [f"{_whose(one)} VP {_runs(one.vp_indexes)}" for one in shown]
+    width = max(map(len, names), default=0)
+    for number, (one, name) in enumerate(zip(shown, names, strict=True)):
+        tokens: list[str | Piece] = [(f"{name:<{width}}", "")]
         if one.context is None:
             tokens += [(one.problem or "", "bad")]
         else:
             tokens += main_text(one.context) or ["all zero"]
-        yield from _labelled("registers" if number == 0 else "", tokens)
+        yield from _labelled("registers" if number == 0 else "", tokens, hang=width + 2)
     if len(contexts) > _MOST:
         yield from _labelled("", [f"and {len(contexts) - _MOST:,} more contexts"])
+
+
+def _whose(context: ContextModel) -> str:
+    """The platforms of a context."""
+    return shorten("+".join(context.platforms) or "no platform", 24)
 
 
 def _runs(numbers: list[int]) -> str:
