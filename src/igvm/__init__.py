@@ -42,11 +42,14 @@ if TYPE_CHECKING:
     from igvm.file.table import Table
     from igvm.file.view import HeaderView, IgvmFile
     from igvm.launch.hashes import KernelHashes
+    from igvm.launch.lint import lint
     from igvm.launch.plan import LaunchPlan, Operation
     from igvm.launch.planning import plan
     from igvm.launch.profiles import profiles
+    from igvm.measure.cache import ContentCache
     from igvm.measure.cca import RealmParameters
-    from igvm.measure.measurement import Measurement, measure, measure_plan
+    from igvm.measure.measurement import Measurement, measure, measure_plan, measure_plans
+    from igvm.measure.tdinfo import TDInfo, rtmr_extend
     from igvm.spec.context import (
         CCAContext,
         HvSegmentRegister,
@@ -142,10 +145,15 @@ _HOME = {
     "Operation": "igvm.launch.plan",
     "profiles": "igvm.launch.profiles",
     "KernelHashes": "igvm.launch.hashes",
+    "lint": "igvm.launch.lint",
     "Measurement": "igvm.measure.measurement",
     "measure": "igvm.measure.measurement",
     "measure_plan": "igvm.measure.measurement",
+    "measure_plans": "igvm.measure.measurement",
+    "ContentCache": "igvm.measure.cache",
     "RealmParameters": "igvm.measure.cca",
+    "TDInfo": "igvm.measure.tdinfo",
+    "rtmr_extend": "igvm.measure.tdinfo",
     "CCAContext": "igvm.spec.context",
     "HvSegmentRegister": "igvm.spec.context",
     "HvTableRegister": "igvm.spec.context",
@@ -228,6 +236,7 @@ __all__ = [  # noqa: RUF022 - as sorted() has it
     "CPUIDEntry",
     "CPUIDPage",
     "CommandLine",
+    "ContentCache",
     "CorimDocument",
     "CorimSignature",
     "DeviceTree",
@@ -292,6 +301,7 @@ __all__ = [  # noqa: RUF022 - as sorted() has it
     "Severity",
     "SigningError",
     "SupportedPlatform",
+    "TDInfo",
     "TDXPolicy",
     "Table",
     "ToolError",
@@ -311,12 +321,15 @@ __all__ = [  # noqa: RUF022 - as sorted() has it
     "__version__",
     "canonical",
     "check",
+    "lint",
     "measure",
     "measure_plan",
+    "measure_plans",
     "open",
     "parse",
     "plan",
     "profiles",
+    "rtmr_extend",
 ]
 
 

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
     from igvm.wire.record import Record
 
-# A file's parameter areas and error ranges are numbers; a loader with this much memory is a host
-# and not a guest. 64 GiB.
-MOST_PAGES = 1 << 24
+# A file's parameter areas and error ranges are numbers, and the work they make is not bounded by
+# the size of the file. Real ones have kilobytes; more than 1 GiB of each is refused.
+MOST_PAGES = 1 << 18
+
+
+LARGE = 1 << 21
+"""Bytes of a page with IS_2MB_PAGE."""
 
 
 class Draft(NamedTuple):
@@ -53,7 +57,8 @@ def draft_dtype() -> np.dtype[np.void]:
             ("data_type", "<u2"),
             ("header", "<i4"),
             ("vp_index", "<u2"),
-        ]
+        ],
+        align=True,
     )
 
 
@@ -61,7 +66,9 @@ def draft(file: IgvmFile, platform: PlatformType, *, every_vmsa: bool = False) -
     """What `platform` of `file` asks for.
 
     A PAGE_DATA is one row whose pages is 1, or 512 with IS_2MB_PAGE; how much of its data a
-    loader reads is for the profile to say. A PARAMETER_INSERT has the pages of its area.
+    loader reads is for the profile to say. A PARAMETER_INSERT has the pages of its area. On Arm
+    CCA, whose granules have 4 KiB whatever the file's page size is, a page is as many granules;
+    the other technologies have no pages but those of 4 KiB and 2 MiB.
 
     Args:
         file: an open file.
@@ -71,7 +78,8 @@ def draft(file: IgvmFile, platform: PlatformType, *, every_vmsa: bool = False) -
     Raises:
         ValidationError: the file is not for `platform`.
         MeasurementError: an area is inserted that was not declared, or is larger than any guest;
-            the data of a page or a context is not in the file.
+            the data of a page or a context is not in the file; the file has a page size that
+            `platform` does not.
     """
     import numpy as np
 
@@ -82,18 +90,20 @@ def draft(file: IgvmFile, platform: PlatformType, *, every_vmsa: bool = False) -
             f"the file is for {names}, not for {PlatformType(platform).name}", path=file.path
         )
     parts = [
-        _pages(file, mask),
+        _pages(file, mask, _granules(file, platform)),
         _inserts(file, mask),
         _contexts(file, _vmsa_mask(file) if every_vmsa else mask, platform),
         _error_ranges(file, mask),
     ]
-    rows = np.concatenate(parts)
-    if any(len(part) for part in parts[1:]):
+    filled = [part for part in parts if len(part)]
+    rows = filled[0] if filled else parts[0]
+    if len(filled) > 1:
+        rows = np.concatenate(filled)
         rows = rows[np.argsort(rows["header"], kind="stable")]
     return Draft(file, platform, mask, rows)
 
 
-def _blank(table: Table[Record], kind: HeaderType, where: NDArray[np.bool_]) -> NDArray[np.void]:
+def _blank(table: Table[Record], kind: HeaderType, where: NDArray[np.intp]) -> NDArray[np.void]:
     """Rows for the headers of `table` at `where`, their kind and header filled in."""
     import numpy as np
 
@@ -105,14 +115,26 @@ def _blank(table: Table[Record], kind: HeaderType, where: NDArray[np.bool_]) -> 
     return rows
 
 
-def _mine(table: Table[Record], mask: int) -> NDArray[np.bool_]:
+def _mine(table: Table[Record], mask: int) -> NDArray[np.intp]:
+    """Which headers of `table` are for the platform."""
     import numpy as np
 
-    mine: NDArray[np.bool_] = table.column("compatibility_mask") & np.uint32(mask) != 0
-    return mine
+    return np.flatnonzero(table.column("compatibility_mask") & np.uint32(mask))
 
 
-def _pages(file: IgvmFile, mask: int) -> NDArray[np.void]:
+def _granules(file: IgvmFile, platform: PlatformType) -> int:
+    """Pages of 4 KiB in one page of the file."""
+    size = file.page_size
+    known = platform == PlatformType.CCA and size in {4 * PAGE, 16 * PAGE}
+    if size != PAGE and not known:
+        raise MeasurementError(
+            f"{platform.name} has no pages of {size:#x} bytes",
+            path=file.path, offset=28, header="FIXED_HEADER", field="page_size",
+        )  # fmt: skip
+    return size // PAGE
+
+
+def _pages(file: IgvmFile, mask: int, granules: int) -> NDArray[np.void]:
     import numpy as np
 
     table = file.table(PageData)
@@ -122,18 +144,18 @@ def _pages(file: IgvmFile, mask: int) -> NDArray[np.void]:
         return rows
     rows["flags"] = table[PageData.flags][where]
     rows["data_type"] = table[PageData.data_type][where]
-    rows["pages"] = np.where(rows["flags"] & 1, 512, 1)
+    rows["pages"] = np.where(rows["flags"] & 1, LARGE // PAGE, granules)
     offsets = table[PageData.file_offset][where].astype(np.int64)
     rows["source"] = np.where(offsets == 0, NO_SOURCE, offsets)
-    outside = (offsets != 0) & (offsets + PAGE > len(file.buffer))
+    outside = (offsets != 0) & (offsets + granules * PAGE > len(file.buffer))
     if outside.any():
         header = file.header(int(rows["header"][outside.argmax()]))
-        file.data(header)  # its error says it best
-        raise _beyond(file, header.offset, "PAGE_DATA")
+        raise beyond(file, header.offset, "PAGE_DATA")
     return rows
 
 
-def _beyond(file: IgvmFile, offset: int, name: str) -> MeasurementError:
+def beyond(file: IgvmFile, offset: int, name: str) -> MeasurementError:
+    """The error for a header at `offset` whose data is not in the file."""
     return MeasurementError(
         "its data is not in the file",
         path=file.path,
@@ -206,7 +228,7 @@ def _contexts(file: IgvmFile, mask: int, platform: PlatformType) -> NDArray[np.v
     outside = (offsets < file.fixed_header.SIZE) | (offsets + size > len(file.buffer))
     if outside.any():
         header = file.header(int(rows["header"][outside.argmax()]))
-        raise _beyond(file, header.offset, "VP_CONTEXT")
+        raise beyond(file, header.offset, "VP_CONTEXT")
     return rows
 
 

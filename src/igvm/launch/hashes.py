@@ -55,8 +55,8 @@ class KernelHashes(msgspec.Struct, frozen=True):
 def with_hashes(plan: LaunchPlan, hashes: KernelHashes) -> LaunchPlan:
     """`plan` with the table as Cloud Hypervisor puts it into the page at 0x10000.
 
-    A page of the file there becomes a normal page with the table patched in; otherwise one is
-    added at the end.
+    Any page of the file there but one for CPUID becomes a normal page with the table patched in,
+    whatever its type and flags; without one, a page is added at the end (igvm_loader.rs).
 
     Raises:
         MeasurementError: a parameter area covers the page.
@@ -71,18 +71,18 @@ def with_hashes(plan: LaunchPlan, hashes: KernelHashes) -> LaunchPlan:
         raise MeasurementError(
             f"a parameter area lies over the kernel hashes at {base:#x}", path=plan.file.path
         )
-    there = np.flatnonzero(covers & np.isin(rows["operation"], (Operation.NORMAL, Operation.ZERO)))
+    there = np.flatnonzero(covers & (rows["operation"] != Operation.CPUID))
     block = hashes.table().ljust(_BLOCK_SIZE, b"\0")
-    page = bytearray(PAGE)
-    if len(there):
-        page[:] = plan.content(int(rows["source"][there[-1]]))
-    page[BLOCK_GPA - base : BLOCK_GPA - base + _BLOCK_SIZE] = block
-    source = -2 - len(plan.blobs)
-    if len(there):
-        rows["operation"][there[-1]], rows["source"][there[-1]] = Operation.NORMAL, source
-    else:
+    blobs = list(plan.blobs)
+    for index in there.tolist():
+        page = bytearray(plan.content(int(rows["source"][index])))
+        page[BLOCK_GPA - base :] = block
+        rows["operation"][index], rows["source"][index] = Operation.NORMAL, -2 - len(blobs)
+        blobs.append(bytes(page))
+    if not len(there):
         added = np.zeros(1, row_dtype())
         added["operation"], added["gpa"], added["pages"] = Operation.NORMAL, base, 1
-        added["source"], added["header"] = source, -1
+        added["source"], added["header"] = -2 - len(blobs), -1
         rows = np.concatenate([rows, added])
-    return plan.with_rows(rows, blobs=(*plan.blobs, bytes(page)))
+        blobs.append(block.rjust(PAGE, b"\0"))
+    return plan.with_rows(rows, blobs=blobs)

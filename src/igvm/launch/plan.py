@@ -24,6 +24,9 @@ NO_SOURCE = -1
 """The source of pages that are all zero."""
 
 
+_ZEROES = bytes(PAGE)
+
+
 class Operation(OpenEnum):
     """What a loader does with a run of pages."""
 
@@ -94,7 +97,7 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     def content(self, source: int, size: int = PAGE) -> bytes | memoryview:
         """The `size` bytes of a page or a context at `source`."""
         if source == NO_SOURCE:
-            return bytes(size)
+            return _ZEROES if size == PAGE else bytes(size)
         if source < NO_SOURCE:
             return self.blobs[-2 - source][:size].ljust(size, b"\0")
         return self.file.buffer[source : source + size]
@@ -118,5 +121,6 @@ def row_dtype() -> np.dtype[np.void]:
             ("source", "<i8"),
             ("header", "<i4"),
             ("vp_index", "<u2"),
-        ]
+        ],
+        align=True,
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.errors import MeasurementError
 from igvm.launch.draft import draft
-from igvm.launch.profiles import profiles
+from igvm.launch.profiles import profile_of
 from igvm.launch.profiles.profile import Request
 from igvm.spec.enums import PlatformType
 
@@ -43,11 +42,7 @@ def plan(
         MeasurementError: there is no such profile, it does not load the platform or refuses the
             file, or it needs something that was not given: nothing is guessed.
     """
-    known = profiles()
-    chosen = known.get(profile)
-    if chosen is None:
-        hint = f"there are {', '.join(known)}"
-        raise MeasurementError(f"there is no profile {profile!r}", hint=hint)
+    chosen = profile_of(profile)
     request = Request(vcpus, cpu, sev_features, hashes)
     asked = draft(file, PlatformType(platform), every_vmsa=chosen.every_vmsa)
     return chosen.plan(asked, request)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.errors import MeasurementError
-from igvm.launch.plan import PAGE, Operation
-from igvm.measure.contents import Contents, pages_of
+from igvm.launch.plan import NO_SOURCE, PAGE, Operation
+from igvm.measure.contents import Contents, page_sources, windows
 from igvm.spec.context import CCAContext
 from igvm.spec.enums import CCAHashAlgorithm
 from igvm.spec.initialization import CCAPolicy
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from igvm.launch.plan import LaunchPlan
+    from igvm.measure.cache import ContentCache
 
 _DESCRIPTOR = 0x100
 _RIM_FIELD = 64
@@ -105,12 +106,14 @@ def rec_parameters(context: CCAContext) -> bytes:
     return bytes(page)
 
 
-def digest(plan: LaunchPlan, realm: RealmParameters) -> bytes:
+def digest(plan: LaunchPlan, realm: RealmParameters, cache: ContentCache | None = None) -> bytes:
     """The RIM: 32, 48 or 64 bytes, by the policy's hash."""
-    return deque(chain(plan, realm), maxlen=1)[0]
+    return deque(chain(plan, realm, cache), maxlen=1)[0]
 
 
-def chain(plan: LaunchPlan, realm: RealmParameters) -> Iterator[bytes]:
+def chain(
+    plan: LaunchPlan, realm: RealmParameters, cache: ContentCache | None = None
+) -> Iterator[bytes]:
     """The running measurement: of the realm's creation, then after each extension.
 
     RIPAS changes come first, as a VMM makes them before it loads; then the plan's order.
@@ -122,7 +125,7 @@ def chain(plan: LaunchPlan, realm: RealmParameters) -> Iterator[bytes]:
     running = new(realm_parameters(realm, algorithm)).digest()
     yield running
 
-    def extended(kind: int, *fields: bytes) -> bytes:
+    def extended(kind: int, *fields: bytes | bytearray) -> bytes:
         head = struct.pack("<B7xQ", kind, _DESCRIPTOR) + running.ljust(_RIM_FIELD, b"\0")
         made: bytes = new((head + b"".join(fields)).ljust(_DESCRIPTOR, b"\0")).digest()
         return made
@@ -132,18 +135,28 @@ def chain(plan: LaunchPlan, realm: RealmParameters) -> Iterator[bytes]:
             running = extended(_RIPAS, struct.pack("<QQ", base, top))
             yield running
     kinds = plan.rows["operation"]
-    pages = pages_of(plan, np.isin(kinds, _EXTENDING))
-    kind = kinds[pages.row]
-    hashed = iter(Contents(plan, pages.source[kind == Operation.NORMAL], algorithm))
-    every = zip(kind.tolist(), pages.gpa.tolist(), pages.source.tolist(), strict=True)
-    for operation, gpa, source in every:
-        if operation == Operation.VP_CONTEXT:
-            context = CCAContext.unpack_from(plan.content(source, CCAContext.SIZE))
-            if not context.flags & 1:  # only runnable RECs count
-                continue
-            running = extended(_REC, new(rec_parameters(context)).digest())
-        else:
-            measured = operation == Operation.NORMAL
-            content = next(hashed) if measured else b""
-            running = extended(_DATA, struct.pack("<QQ", gpa, measured), content)
-        yield running
+    contents = Contents(plan, page_sources(plan, kinds == Operation.NORMAL), algorithm, cache)
+    hashed = iter(contents)
+    at = 0
+    for pages in windows(plan, np.isin(kinds, _EXTENDING)):
+        kind = kinds[pages.row]
+        data = (kind == Operation.NORMAL) & (pages.source != NO_SOURCE)
+        pages.source[data] = np.where(
+            contents.is_zero[at : at + int(data.sum())], NO_SOURCE, pages.source[data]
+        )
+        at += int(data.sum())
+        every = zip(kind.tolist(), pages.gpa.tolist(), pages.source.tolist(), strict=True)
+        for operation, gpa, source in every:
+            if operation == Operation.VP_CONTEXT:
+                context = CCAContext.unpack_from(plan.content(source, CCAContext.SIZE))
+                if not context.flags & 1:  # only runnable RECs count
+                    continue
+                running = extended(_REC, new(rec_parameters(context)).digest())
+            else:
+                content: bytes | bytearray = b""
+                if operation == Operation.NORMAL:
+                    content = contents.zero if source == NO_SOURCE else next(hashed)
+                measured = operation == Operation.NORMAL
+                running = extended(_DATA, struct.pack("<QQ", gpa, measured), content)
+            yield running
+    deque(hashed, maxlen=0)  # to its end, where the cache learns

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import mmap
-import os
-import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.measure.worker import Worker, may_fork
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Generator, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from igvm.launch.plan import LaunchPlan
+    from igvm.measure.cache import ContentCache
 
 # Below this many pages a second process costs more than it saves.
 _WORTH_A_PROCESS = 1024
@@ -27,10 +26,12 @@ _BLOCK = 32
 _DEAL, _THEIRS = 12, 7
 # Pages looked at together for being zero, to keep temporaries small.
 _ZERO_WINDOW = 1024
+# Pages written out together: a run may have as many as a file has room to say.
+WINDOW = 1 << 15
 
 
 class Pages(NamedTuple):
-    """The pages of a plan, one by one: the rows' runs written out."""
+    """Pages of a plan, one by one: runs written out."""
 
     row: NDArray[np.intp]
     """The row of the plan that each page comes from."""
@@ -38,65 +39,131 @@ class Pages(NamedTuple):
     source: NDArray[np.int64]
 
 
-def pages_of(plan: LaunchPlan, where: NDArray[np.bool_] | None = None) -> Pages:
-    """Every page of the rows of `plan`, or of those at `where`."""
+def windows(plan: LaunchPlan, where: NDArray[np.bool_]) -> Iterator[Pages]:
+    """Every page of the rows of `plan` at `where`, in order, at most WINDOW at a time."""
     import numpy as np
 
     rows = plan.rows
-    chosen = np.arange(len(rows)) if where is None else np.flatnonzero(where)
-    counts = rows["pages"][chosen].astype(np.intp)
+    chosen = np.flatnonzero(where)
+    counts = rows["pages"][chosen].astype(np.int64)
     if (counts == 1).all():
-        return Pages(chosen, rows["gpa"][chosen], rows["source"][chosen])
-    row = np.repeat(chosen, counts)
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    steps = (np.arange(len(row)) - starts) * PAGE
-    source = rows["source"][row]
-    return Pages(
-        row,
-        rows["gpa"][row] + steps.astype(np.uint64),
-        np.where(source >= 0, source + steps, source),
-    )
+        for start in range(0, len(chosen), WINDOW):
+            some = chosen[start : start + WINDOW]
+            yield Pages(some, rows["gpa"][some], rows["source"][some])
+        return
+    ends = np.cumsum(counts)
+    total = int(ends[-1])
+    for start in range(0, total, WINDOW):
+        page = np.arange(start, min(start + WINDOW, total))
+        at = np.searchsorted(ends, page, side="right")
+        row = chosen[at]
+        steps = (page - (ends - counts)[at]) * PAGE
+        source = rows["source"][row]
+        yield Pages(
+            row,
+            rows["gpa"][row] + steps.astype(np.uint64),
+            np.where(source >= 0, source + steps, source),
+        )
+
+
+def page_sources(plan: LaunchPlan, where: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The source of every page with data of the rows of `plan` at `where`, in order.
+
+    Pages of zeroes without a source are left out: a run of them can be of any length.
+    """
+    import numpy as np
+
+    found = where & (plan.rows["source"] != NO_SOURCE)
+    parts = [pages.source for pages in windows(plan, found)]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def pages_of(plan: LaunchPlan, where: NDArray[np.bool_] | None = None) -> Pages:
+    """Every page of the rows of `plan`, or of those at `where`, all at once."""
+    import numpy as np
+
+    chosen = np.ones(len(plan.rows), bool) if where is None else where
+    parts = list(windows(plan, chosen))
+    if len(parts) == 1:
+        return parts[0]
+    empty = Pages(np.zeros(0, np.intp), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    row, gpa, source = (np.concatenate(columns) for columns in zip(empty, *parts, strict=True))
+    return Pages(row, gpa, source)
 
 
 class Contents:
-    """The digests of page contents, page by page, in the order of a chain.
+    """The digests of pages that are not zero, one by one, in the order of a chain.
 
     Args:
         plan: where the bytes are.
-        sources: the source of every page whose contents count, repeated or not.
+        sources: the source of every page with data whose contents count, repeated or not.
         algorithm: a name that hashlib knows.
+        cache: digests known already, and a place for new ones.
+
+    Attributes:
+        size: bytes of a digest.
+        zero: the digest of a page of zeroes.
+        is_zero: which of `sources` are pages of zeroes, for which no digest is given.
     """
 
-    def __init__(self, plan: LaunchPlan, sources: NDArray[np.int64], algorithm: str) -> None:
+    def __init__(
+        self,
+        plan: LaunchPlan,
+        sources: NDArray[np.int64],
+        algorithm: str,
+        cache: ContentCache | None = None,
+    ) -> None:
         import numpy as np
 
         self._plan = plan
         self._buffer = plan.file.buffer
         self._new: Callable[..., hashlib._Hash] = getattr(hashlib, algorithm)
+        self._algorithm, self._cache = algorithm, cache
         self.size = self._new().digest_size
-        found, first, place = np.unique(sources, return_index=True, return_inverse=True)
-        order = np.argsort(first, kind="stable")  # by first use, as the chain wants them
-        rank = np.empty(len(order), np.intp)
-        rank[order] = np.arange(len(order))
-        self._sources: NDArray[np.int64] = found[order]
-        self._rank = rank[place]
-        self._zero = _zero_pages(plan, self._sources)
+        self.zero = self._new(bytes(PAGE)).digest()
+        found, rank = sources, np.arange(len(sources))
+        if (np.diff(sources) <= 0).any():
+            found, first, place = np.unique(sources, return_index=True, return_inverse=True)
+            order = np.argsort(first, kind="stable")  # by first use, as the chain wants them
+            rank = np.empty(len(order), np.intp)
+            rank[order] = np.arange(len(order))
+            found, rank = found[order], rank[place]
+        zero = _zero_pages(plan, found)
+        self.is_zero: NDArray[np.bool_] = zero[rank]
+        self._sources: NDArray[np.int64] = found[~zero]
+        self._rank = (np.cumsum(~zero) - 1)[rank[~self.is_zero]]
 
     def __len__(self) -> int:
         """Pages whose contents are hashed: distinct ones, all zeroes counting as one."""
-        return int((~self._zero).sum()) + bool(self._zero.any())
+        return len(self._sources) + bool(self.is_zero.any())
 
-    def __iter__(self) -> Iterator[bytes]:
-        """The digest of every page asked for, in the order they were given."""
-        zero = self._new(bytes(PAGE)).digest()
-        stream = self._hashed(self._sources[~self._zero].tolist())
-        is_zero = self._zero.tolist()
-        digests: list[bytes] = []
+    def __iter__(self) -> Iterator[bytes | bytearray]:
+        """The digest of every page asked for that is not zero, in the order they were given."""
+        if self._cache is None and len(self._rank) == len(self._sources):
+            yield from self._hashed(self._sources.tolist())
+            return
+        yield from self._kept()
+
+    def _kept(self) -> Iterator[bytearray]:
+        """The same, with digests at hand that come again or are known."""
+        import numpy as np
+
+        size = self.size
+        known, store = np.zeros(len(self._sources), bool), bytearray(len(self._sources) * size)
+        if self._cache is not None:
+            known, store = self._cache.recall(self._algorithm, self._sources, size)
+        stream = self._hashed(self._sources[~known].tolist())
+        here = known.tolist()
+        done = 0
         for rank in self._rank.tolist():
-            while rank >= len(digests):
-                digests.append(zero if is_zero[len(digests)] else next(stream))
-            yield digests[rank]
+            while rank >= done:
+                if not here[done]:
+                    store[done * size : (done + 1) * size] = next(stream)
+                done += 1
+            yield store[rank * size : (rank + 1) * size]
         stream.close()
+        if self._cache is not None:
+            self._cache.learn(self._algorithm, self._sources, store, size)
 
     def _digest(self, source: int) -> bytes:
         if source >= 0:
@@ -105,66 +172,38 @@ class Contents:
 
     def _hashed(self, sources: list[int]) -> Generator[bytes]:
         """Digests of `sources`, some of them by another process."""
-        if len(sources) < _WORTH_A_PROCESS or not _may_fork():
+        if len(sources) < _WORTH_A_PROCESS or not may_fork():
             yield from map(self._digest, sources)
             return
+        size = self.size
+        step = _BLOCK * size
         blocks = [sources[start : start + _BLOCK] for start in range(0, len(sources), _BLOCK)]
-        theirs = [index % _DEAL < _THEIRS for index in range(len(blocks))]
-        given = [block for block, away in zip(blocks, theirs, strict=True) if away]
-        with self._elsewhere(given) as other:
-            for block, away in zip(blocks, theirs, strict=True):
-                done = next(other) if away else None
-                if done is None:  # ours, or theirs and they are gone
-                    yield from map(self._digest, block)
-                else:
-                    yield from (done[at : at + self.size] for at in range(0, len(done), self.size))
+        given = [block for index, block in enumerate(blocks) if index % _DEAL < _THEIRS]
 
-    @contextlib.contextmanager
-    def _elsewhere(self, blocks: list[list[int]]) -> Iterator[Iterator[bytes | None]]:
-        """The digests of each block, one string a block, hashed by a forked process.
+        def work(memory: mmap.mmap, tell: Callable[[], object]) -> None:
+            for index, block in enumerate(given):  # pragma: no cover - in the other process
+                digests = b"".join(map(self._digest, block))
+                memory[index * step : index * step + len(digests)] = digests
+                tell()
 
-        The child shares the mapping, does nothing but hash, writes to memory that both see, tells
-        of each block with a byte, and leaves without clean-up. If it dies, what is missing comes
-        as None.
-        """
-        step = _BLOCK * self.size
-        shared = mmap.mmap(-1, len(blocks) * step)
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            with contextlib.suppress(BaseException):
-                os.close(reader)
-                for index, block in enumerate(blocks):
-                    digests = b"".join(map(self._digest, block))
-                    shared[index * step : index * step + len(digests)] = digests
-                    os.write(writer, b"+")
-            os._exit(0)
-        os.close(writer)
-
-        def results() -> Iterator[bytes | None]:
-            ready = 0
+        with Worker(len(given) * step, work) as worker:
+            theirs = 0
             for index, block in enumerate(blocks):
-                while ready <= index:
-                    told = os.read(reader, 4096)
-                    if not told:
-                        break
-                    ready += len(told)
-                start = index * step
-                yield shared[start : start + len(block) * self.size] if ready > index else None
-
-        try:
-            yield results()
-        finally:
-            os.close(reader)
-            os.waitpid(child, 0)
-            shared.close()
+                start = theirs * step
+                away = index % _DEAL < _THEIRS
+                theirs += away
+                if away and worker.wait(theirs):
+                    done = worker.memory[start : start + len(block) * size]
+                    yield from (done[at : at + size] for at in range(0, len(done), size))
+                else:
+                    yield from map(self._digest, block)
 
 
 def _zero_pages(plan: LaunchPlan, sources: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of `sources` are pages of zeroes, all of which share one digest."""
     import numpy as np
 
-    zero: NDArray[np.bool_] = sources == NO_SOURCE
+    zero: NDArray[np.bool_] = np.zeros(len(sources), bool)
     data = np.frombuffer(plan.file.buffer, np.uint8)
     whole = np.flatnonzero((sources >= 0) & (sources + PAGE <= len(data)))
     # One byte tells most pages apart from zeroes; only the rest are read whole.
@@ -176,12 +215,5 @@ def _zero_pages(plan: LaunchPlan, sources: NDArray[np.int64]) -> NDArray[np.bool
             some = run[first : first + _ZERO_WINDOW]
             begin = int(starts[some[0]])
             words = data[begin : begin + len(some) * PAGE].view(np.uint64).reshape(-1, PAGE // 8)
-            zero[candidates[some]] = ~words.any(axis=1)
+            zero[candidates[some]] = np.bitwise_or.reduce(words, axis=1) == 0
     return zero
-
-
-def _may_fork() -> bool:
-    """Whether a second process is to be had and safe: two processors, and no other thread."""
-    if not hasattr(os, "fork") or threading.active_count() > 1:
-        return False
-    return len(os.sched_getaffinity(0)) > 1

@@ -12,9 +12,12 @@ from igvm.launch.planning import plan as make_plan
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from igvm.file.view import IgvmFile
     from igvm.launch.hashes import KernelHashes
     from igvm.launch.plan import LaunchPlan
+    from igvm.measure.cache import ContentCache
     from igvm.measure.cca import RealmParameters
 
 NAMES = {
@@ -88,16 +91,57 @@ def measure(
     return measure_plan(made, realm=realm)
 
 
-def measure_plan(plan: LaunchPlan, *, realm: RealmParameters | None = None) -> Measurement:
+def measure_plan(
+    plan: LaunchPlan, *, realm: RealmParameters | None = None, contents: ContentCache | None = None
+) -> Measurement:
     """The launch measurement of `plan`.
+
+    Args:
+        plan: from `igvm.plan`.
+        realm: what the VMM chooses for a Realm; needed for CCA.
+        contents: shared by plans of one file, so that what they have in common is hashed once.
 
     Raises:
         MeasurementError: the platform is not measured, or is CCA and `realm` is missing.
     """
-    algorithm, digest = _digest(plan, realm)
+    if contents is not None:
+        contents.require(plan)
+    return _measurement(plan, _digest(plan, realm, contents))
+
+
+def measure_plans(
+    plans: Sequence[LaunchPlan],
+    *,
+    realm: RealmParameters | None = None,
+    contents: ContentCache | None = None,
+) -> list[Measurement]:
+    """The launch measurement of each of `plans`, on two processors where there are two.
+
+    Args:
+        plans: of any files and platforms.
+        realm: as for `measure_plan`.
+        contents: as for `measure_plan`.
+
+    Raises:
+        MeasurementError: as for `measure_plan`, for the first plan that gives cause.
+    """
+    from igvm.measure.side_by_side import elsewhere
+
+    def digest(plan: LaunchPlan) -> bytes:
+        return _digest(plan, realm, contents)
+
+    with elsewhere(plans, digest) as others:
+        here = [None if index in others.mine else digest(plan) for index, plan in enumerate(plans)]
+        return [
+            _measurement(plan, others.digest(index) if made is None else made)
+            for index, (plan, made) in enumerate(zip(plans, here, strict=True))
+        ]
+
+
+def _measurement(plan: LaunchPlan, digest: bytes) -> Measurement:
     return Measurement(
         digest=digest,
-        algorithm=algorithm,
+        algorithm=_algorithm(plan),
         platform=plan.platform,
         mask=plan.mask,
         profile=plan.profile,
@@ -117,25 +161,38 @@ def counts(plan: LaunchPlan) -> dict[str, int]:
     }
 
 
-def _digest(plan: LaunchPlan, realm: RealmParameters | None) -> tuple[str, bytes]:
-    """The algorithm and the digest of `plan`."""
+def _algorithm(plan: LaunchPlan) -> str:
+    """The hash that the technology uses, by hashlib's name."""
+    if plan.platform in {PlatformType.SEV_SNP, PlatformType.TDX}:
+        return "sha384"
+    if plan.platform == PlatformType.CCA:
+        from igvm.measure.cca import algorithm_of
+
+        return algorithm_of(plan)
+    return "sha256"
+
+
+def _digest(
+    plan: LaunchPlan, realm: RealmParameters | None, contents: ContentCache | None
+) -> bytes:
+    """The digest of `plan`."""
     platform = plan.platform
     if platform == PlatformType.SEV_SNP:
         from igvm.measure import snp
 
-        return "sha384", snp.digest(plan)
+        return snp.digest(plan, contents)
     if platform == PlatformType.TDX:
         from igvm.measure import tdx
 
-        return "sha384", tdx.digest(plan)
+        return tdx.digest(plan, contents)
     if platform == PlatformType.VSM_ISOLATION:
         from igvm.measure import vbs
 
-        return "sha256", vbs.digest(plan)
+        return vbs.digest(plan, contents)
     if platform in {PlatformType.SEV, PlatformType.SEV_ES}:
         from igvm.measure import sev
 
-        return "sha256", sev.digest(plan)
+        return sev.digest(plan, contents)
     if platform == PlatformType.CCA:
         from igvm.measure import cca
 
@@ -144,5 +201,5 @@ def _digest(plan: LaunchPlan, realm: RealmParameters | None) -> tuple[str, bytes
                 "a Realm's measurement depends on parameters that the VMM chooses",
                 hint="say them with realm (--realm s2sz=40,...)",
             )
-        return cca.algorithm_of(plan), cca.digest(plan, realm)
+        return cca.digest(plan, realm, contents)
     raise MeasurementError(f"{platform.name} has no launch measurement", path=plan.file.path)

@@ -7,32 +7,55 @@ import hmac
 from typing import TYPE_CHECKING
 
 from igvm.errors import MeasurementError
-from igvm.launch.plan import PAGE, Operation
+from igvm.launch.plan import NO_SOURCE, PAGE, Operation
+from igvm.measure.cache import parted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from igvm.launch.plan import LaunchPlan
+    from igvm.measure.cache import ContentCache
 
 # Bytes hashed at once of a run of zeroes.
 _WINDOW = 1 << 20
 
 
-def digest(plan: LaunchPlan) -> bytes:
+def digest(plan: LaunchPlan, cache: ContentCache | None = None) -> bytes:
     """SHA-256 over the payload of every LAUNCH_UPDATE in order, 32 bytes (SEV API 6.2, 6.3)."""
-    hasher = hashlib.sha256()
-    buffer = plan.file.buffer
+    if cache is None:
+        return _hashed(plan).digest()
+    body, contexts = parted(plan)
+    return _hashed(contexts, cache.start("sev", body, _hashed)).digest()
+
+
+def _hashed(plan: LaunchPlan, start: hashlib._Hash | None = None) -> hashlib._Hash:
+    """The hash over `start` and the payload of `plan`."""
+    hasher = hashlib.sha256() if start is None else start.copy()
+    for part in payload(plan):
+        hasher.update(part)
+    return hasher
+
+
+def payload(plan: LaunchPlan) -> Iterator[bytes | memoryview]:
+    """The bytes of every LAUNCH_UPDATE, those that follow each other in the file joined."""
+    import numpy as np
+
+    rows = plan.rows
+    rows = rows[np.isin(rows["operation"], (Operation.NORMAL, Operation.VP_CONTEXT))]
+    if not len(rows):
+        return
+    sizes = rows["pages"].astype(np.int64) * PAGE
+    sources = rows["source"]
+    goes_on = (sources[:-1] >= 0) & (sources[1:] == sources[:-1] + sizes[:-1])
+    starts = np.flatnonzero(np.concatenate([[True], ~goes_on]))
+    lengths = np.add.reduceat(sizes, starts).tolist()
     zeroes = bytes(_WINDOW)
-    for row in plan:
-        if row.operation not in {Operation.NORMAL, Operation.VP_CONTEXT}:
-            continue
-        size = row.pages * PAGE
-        if row.source >= 0:
-            hasher.update(buffer[row.source : row.source + size])
-        elif row.source == -1:
+    for source, size in zip(sources[starts].tolist(), lengths, strict=True):
+        if source == NO_SOURCE:
             for start in range(0, size, _WINDOW):
-                hasher.update(zeroes[: min(_WINDOW, size - start)])
+                yield zeroes[: min(_WINDOW, size - start)]
         else:
-            hasher.update(plan.content(row.source))
-    return hasher.digest()
+            yield plan.content(source, size)
 
 
 def launch_measurement(

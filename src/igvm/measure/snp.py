@@ -7,13 +7,15 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING
 
-from igvm.launch.plan import Operation
-from igvm.measure.contents import Contents, pages_of
+from igvm.launch.plan import NO_SOURCE, Operation
+from igvm.measure.cache import parted
+from igvm.measure.contents import Contents, page_sources, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from igvm.launch.plan import LaunchPlan
+    from igvm.measure.cache import ContentCache
 
 PAGE_TYPE = {
     Operation.NORMAL: 1,
@@ -27,12 +29,32 @@ PAGE_TYPE = {
 """PAGE_INFO.PAGE_TYPE of each operation; the others do not reach the firmware as an update."""
 
 _LENGTH = 0x70
+_DIGEST = 48
+# Where a PAGE_INFO's contents field comes from: they do not count, a page of zeroes, a page.
+_NOTHING, _ZEROES, _DATA = 0, 1, 2
 
 
-def updates(plan: LaunchPlan) -> tuple[bytes, Contents]:
-    """What follows the running digest in each PAGE_INFO, 64 bytes a page, and the contents.
+def digest(plan: LaunchPlan, cache: ContentCache | None = None) -> bytes:
+    """The launch digest, 48 bytes."""
+    if cache is None:
+        return _last(plan, bytes(_DIGEST), None)
+    body, contexts = parted(plan)
+    running = cache.start("snp", body, lambda part: _last(part, bytes(_DIGEST), cache))
+    return _last(contexts, running, cache)
 
-    The first 48 of the 64 bytes are zero where the contents do not count.
+
+def _last(plan: LaunchPlan, running: bytes, cache: ContentCache | None) -> bytes:
+    last = deque(chain(plan, running, cache), maxlen=1)
+    return last[0] if last else running
+
+
+def chain(
+    plan: LaunchPlan, running: bytes = bytes(_DIGEST), cache: ContentCache | None = None
+) -> Iterator[bytes]:
+    """The running digest after each page, 48 bytes each, from `running` on.
+
+    The firmware hashes a zero contents field, not the hash of a zero page, where the contents are
+    not measured (SNP ABI 8.17.2).
     """
     import numpy as np
 
@@ -40,35 +62,25 @@ def updates(plan: LaunchPlan) -> tuple[bytes, Contents]:
     for operation, page_type in PAGE_TYPE.items():
         types[operation] = page_type
     kinds = types[plan.rows["operation"]]
-    pages = pages_of(plan, kinds != 0)
-    tails = np.zeros(
-        len(pages.gpa),
-        np.dtype([("length", "<u2"), ("type", "u1"), ("rest", "u1", (5,)), ("gpa", "<u8")]),
-    )
-    tails["length"], tails["type"], tails["gpa"] = _LENGTH, kinds[pages.row], pages.gpa
-    counted = (tails["type"] == 1) | (tails["type"] == 2)
-    return tails.tobytes(), Contents(plan, pages.source[counted], "sha384")
-
-
-def digest(plan: LaunchPlan) -> bytes:
-    """The launch digest, 48 bytes."""
-    last = deque(chain(plan), maxlen=1)
-    return last[0] if last else bytes(48)
-
-
-def chain(plan: LaunchPlan) -> Iterator[bytes]:
-    """The running digest after each page.
-
-    The firmware hashes a zero contents field, not the hash of a zero page, where the contents are
-    not measured (SNP ABI 8.17.2).
-    """
-    tails, contents = updates(plan)
+    contents = Contents(plan, page_sources(plan, (kinds == 1) | (kinds == 2)), "sha384", cache)
     hashed = iter(contents)
-    none = bytes(48)
+    fixed = bytes(_DIGEST), contents.zero
+    at = 0
+    layout = [("length", "<u2"), ("type", "u1"), ("rest", "u1", (5,)), ("gpa", "<u8")]
     sha384 = hashlib.sha384
-    running = none
-    for (tail,) in struct.iter_unpack("16s", tails):
-        page_type = tail[2]
-        content = next(hashed) if page_type == 1 or page_type == 2 else none  # noqa: PLR1714 - hot
-        running = sha384(running + content + tail).digest()
-        yield running
+    for pages in windows(plan, kinds != 0):
+        tails = np.zeros(len(pages.gpa), np.dtype(layout))
+        page_type = kinds[pages.row]
+        tails["length"], tails["type"], tails["gpa"] = _LENGTH, page_type, pages.gpa
+        counted = (page_type == 1) | (page_type == 2)
+        kept = np.where(pages.source == NO_SOURCE, _ZEROES, _DATA) * counted
+        data = kept == _DATA
+        kept[data] -= contents.is_zero[at : at + int(data.sum())]
+        at += int(data.sum())
+        for (tail,), content in zip(
+            struct.iter_unpack("16s", tails.tobytes()), kept.tolist(), strict=True
+        ):
+            known = next(hashed) if content == _DATA else fixed[content]
+            running = sha384(running + known + tail).digest()
+            yield running
+    deque(hashed, maxlen=0)  # to its end, where the cache learns

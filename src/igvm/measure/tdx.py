@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from igvm.launch.plan import NO_SOURCE, PAGE, Operation
-from igvm.measure.contents import pages_of
+from igvm.measure.contents import windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.launch.plan import LaunchPlan
+    from igvm.measure.cache import ContentCache
 
 _RECORD = 128
 _CHUNK = 256
@@ -24,14 +25,20 @@ _MEASURED = _RECORD + _CHUNKS * (_RECORD + _CHUNK)
 """Bytes that one measured page adds to the stream."""
 
 # Pages in one update of the hash: large enough to leave Python behind, small enough for a cache.
-_BATCH = 64
+_BATCH = 128
 
 ADDED = (Operation.UNMEASURED, Operation.PARAMETER)
 """Operations that add pages without measuring their contents."""
 
 
-def digest(plan: LaunchPlan) -> bytes:
+def digest(plan: LaunchPlan, cache: ContentCache | None = None) -> bytes:
     """MRTD, 48 bytes."""
+    if cache is None:
+        return _digest(plan)
+    return cache.start("tdx", plan, _digest)
+
+
+def _digest(plan: LaunchPlan) -> bytes:
     hasher = hashlib.sha384()
     for part in stream(plan):
         hasher.update(part)
@@ -45,19 +52,17 @@ def stream(plan: LaunchPlan) -> Iterator[memoryview]:
     measured = np.zeros(256, np.uint8)
     measured[Operation.NORMAL], measured[list(ADDED)] = 2, 1
     kinds = measured[plan.rows["operation"]]
-    pages = pages_of(plan, kinds != 0)
-    if not len(pages.gpa):
-        return
-    kind = kinds[pages.row]
     whole, added = _Measured(), _Added()
-    edges = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(kind)]
-    for start, end in itertools.pairwise(edges):
-        for first in range(start, end, _BATCH):
-            last = min(first + _BATCH, end)
-            if kind[first] == 1:
-                yield added.fill(pages.gpa[first:last])
-            else:
-                yield whole.fill(plan, pages.gpa[first:last], pages.source[first:last])
+    for pages in windows(plan, kinds != 0):
+        kind = kinds[pages.row]
+        edges = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(kind)]
+        for start, end in itertools.pairwise(edges):
+            for first in range(start, end, _BATCH):
+                last = min(first + _BATCH, end)
+                if kind[first] == 1:
+                    yield added.fill(pages.gpa[first:last])
+                else:
+                    yield whole.fill(plan, pages.gpa[first:last], pages.source[first:last])
 
 
 class _Added:

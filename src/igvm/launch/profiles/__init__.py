@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
+
+from igvm.errors import MeasurementError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from igvm.launch.profiles.profile import Profile
 
+_HOME = {
+    "reference": "reference.REFERENCE",
+    "igvmmeasure": "igvmmeasure.IGVMMEASURE",
+    "igvmmeasure-native-zero": "igvmmeasure.NATIVE_ZERO",
+    "qemu-kvm": "qemu.QEMU_KVM",
+    "cloud-hypervisor-kvm": "cloud_hypervisor.KVM",
+    "cloud-hypervisor-mshv": "cloud_hypervisor.MSHV",
+    "openvmm-kvm": "openvmm.KVM",
+    "td-shim": "td_shim.TD_SHIM",
+}
+"""Module and attribute of every profile, in the order in which tables list them."""
+
+NAMES = tuple(_HOME)
+"""The names of all profiles; none is loaded for them."""
+
 
 def profiles() -> Mapping[str, Profile]:
     """Every profile by name, in the order in which tables list them."""
-    from igvm.launch.profiles import (
-        cloud_hypervisor,
-        igvmmeasure,
-        openvmm,
-        qemu,
-        reference,
-        td_shim,
-    )
+    return {name: profile_of(name) for name in NAMES}
 
-    found = (
-        reference.REFERENCE,
-        igvmmeasure.IGVMMEASURE,
-        igvmmeasure.NATIVE_ZERO,
-        qemu.QEMU_KVM,
-        cloud_hypervisor.KVM,
-        cloud_hypervisor.MSHV,
-        openvmm.KVM,
-        td_shim.TD_SHIM,
-    )
-    return {profile.name: profile for profile in found}
+
+def profile_of(name: str) -> Profile:
+    """The profile called `name`.
+
+    Raises:
+        MeasurementError: there is none.
+    """
+    if name not in _HOME:
+        hint = f"there are {', '.join(NAMES)}"
+        raise MeasurementError(f"there is no profile {name!r}", hint=hint)
+    module, _, attribute = _HOME[name].partition(".")
+    found: Profile = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+    return found

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from igvm.errors import MeasurementError
 from igvm.launch.plan import Operation
-from igvm.launch.profiles.profile import Profile, one_page_each, operations, start
+from igvm.launch.profiles.profile import Profile, one_page_each, operations, refuse, start
 from igvm.spec.enums import HeaderType, PlatformType
 
 if TYPE_CHECKING:
@@ -31,15 +30,7 @@ def shape(draft: Draft, _request: Request, *, empty: Operation) -> LaunchPlan:
     """
     pages = draft.of(HeaderType.PAGE_DATA)
     large = pages & (draft.rows["pages"] == 512) & (draft.rows["source"] >= 0)
-    if large.any():
-        header = draft.file.header(int(draft.rows["header"][large.argmax()]))
-        raise MeasurementError(
-            "igvmmeasure panics on a 2 MB page with 4 KiB of data",
-            path=draft.file.path,
-            offset=header.offset,
-            header=header.name,
-            field="flags",
-        )
+    refuse(draft, large, "igvmmeasure panics on a 2 MB page with 4 KiB of data", "flags")
     if draft.platform in _SEV:
         chosen = operations(draft, shared=Operation.NORMAL, typed=False)
         with_data = pages & (draft.rows["source"] >= 0)

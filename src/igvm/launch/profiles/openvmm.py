@@ -6,9 +6,21 @@ from typing import TYPE_CHECKING
 
 from igvm.errors import MeasurementError
 from igvm.launch.contexts import kvm_contexts, without_contexts
-from igvm.launch.profiles.profile import Profile, one_page_each, operations, start
-from igvm.spec.enums import HeaderType, PlatformType
+from igvm.launch.kvm import OPENVMM
+from igvm.launch.plan import Operation
+from igvm.launch.profiles.profile import (
+    Profile,
+    one_page_each,
+    operations,
+    refusal,
+    refuse,
+    require_policy,
+    start,
+)
+from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, PlatformType
 from igvm.spec.initialization import PageTableRelocation, RelocatableRegion
+from igvm.spec.platform import SupportedPlatform
+from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
@@ -21,30 +33,61 @@ _NAME = "openvmm-kvm"
 def shape(draft: Draft, request: Request) -> LaunchPlan:
     """File order; then a VMSA for every vCPU, the first from the file and the others in reset.
 
+    Empty pages are normal pages of zeroes. A page that is both unmeasured and shared is
+    unmeasured; the shared flag of a secrets or CPUID page is not looked at.
+
     Raises:
-        MeasurementError: the file has relocations, not exactly one context or one with VTOM, all
-            of which the backend refuses; or vCPU count or processor are missing.
+        MeasurementError: OpenVMM refuses the file, or vCPU count or processor are missing.
     """
+    _refuse(draft)
+    rows = draft.rows
+    chosen = operations(draft)
+    private = rows["flags"] & PageDataFlags.UNMEASURED != 0
+    private |= rows["data_type"] != PageDataType.NORMAL
+    back = (chosen == Operation.SHARED) & private
+    chosen[back] = operations(draft, shared=Operation.NORMAL)[back]
+    plan = without_contexts(start(draft, chosen))
+    kept = rows["kind"][rows["kind"] != HeaderType.VP_CONTEXT]
+    plan = one_page_each(plan, kept == HeaderType.PAGE_DATA)
+    return kvm_contexts(plan, draft, request, _NAME, OPENVMM)
+
+
+def _refuse(draft: Draft) -> None:
+    """Raise for what the backend refuses (vmm_core/virt_kvm/src/snp.rs)."""
+    file = draft.file
+    require_policy(draft)
     for record in (RelocatableRegion, PageTableRelocation):
-        table = draft.file.table(record)
+        table = file.table(record)
         if (table.column("compatibility_mask") & draft.mask).any():
-            raise MeasurementError("OpenVMM on KVM refuses relocations", path=draft.file.path)
+            raise MeasurementError("OpenVMM on KVM refuses relocations", path=file.path)
+    for platform in file.all_of(SupportedPlatform):
+        if platform.record.platform_type == draft.platform:
+            for name in ("highest_vtl", "shared_gpa_boundary"):
+                if getattr(platform.record, name):
+                    raise refusal(draft, platform.index, f"OpenVMM on KVM wants no {name}", name)
+    refuse(
+        draft,
+        draft.rows["data_type"] == PageDataType.CPUID_XF,
+        "OpenVMM on KVM has no CPUID_XF page",
+        "data_type",
+    )
     contexts = draft.rows[draft.of(HeaderType.VP_CONTEXT)]
     if len(contexts) != 1 or contexts["vp_index"][0] != 0:
         raise MeasurementError(
-            f"OpenVMM on KVM wants one context, for vCPU 0, and the file has {len(contexts)}",
-            path=draft.file.path,
+            f"OpenVMM on KVM wants one context, for vCPU 0, and the file has {len(contexts)}"
+            + (f", for vCPU {contexts['vp_index'][0]}" if len(contexts) == 1 else ""),
+            path=file.path,
         )
-    plan = without_contexts(start(draft, operations(draft)))
-    kept = draft.rows["kind"][draft.rows["kind"] != HeaderType.VP_CONTEXT]
-    plan = one_page_each(plan, kept == HeaderType.PAGE_DATA)
-    return kvm_contexts(plan, draft, request, _NAME)
+    vmsa = SEVVMSA.unpack_from(file.buffer, int(contexts["source"][0]))
+    if vmsa.virtual_tom or vmsa.sev_features & SEVFeatures.VTOM:
+        header = int(contexts["header"][0])
+        raise refusal(draft, header, "OpenVMM on KVM does not support vTOM", "virtual_tom")
 
 
 KVM = Profile(
     _NAME,
     "OpenVMM with KVM",
     frozenset((PlatformType.SEV_SNP,)),
-    "openvmm, pull request 4285 (as merged 2026-08; not run)",
+    "openvmm 1488a37, vmm_core/virt_kvm/src/snp.rs and openvmm_core/.../vm_loaders/igvm.rs",
     shape,
 )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from igvm.errors import MeasurementError
-from igvm.launch.plan import LaunchPlan, Operation, row_dtype
+from igvm.launch.plan import PAGE, LaunchPlan, Operation, row_dtype
 from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, PlatformType
+from igvm.spec.initialization import GuestPolicy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,14 +51,31 @@ class Profile(msgspec.Struct, frozen=True):
 
         Raises:
             MeasurementError: the loader does not know the platform, refuses the file, or needs
-                to be told something that the file does not say.
+                to be told something that the file does not say; something runs past the end of
+                the address space.
         """
         if draft.platform not in self.platforms:
             names = ", ".join(kind.name for kind in sorted(self.platforms))
             message = f"profile {self.name} does not load {draft.platform.name}; it loads {names}"
             raise MeasurementError(message, path=draft.file.path)
         made: LaunchPlan = self.shape(draft, request)
+        _refuse_wrapping(made)
         return msgspec.structs.replace(made, profile=self.name)
+
+
+def _refuse_wrapping(plan: LaunchPlan) -> None:
+    """Refuse pages past the end of the address space, about which loaders disagree."""
+    import numpy as np
+
+    rows = plan.rows
+    last = rows["gpa"] + (rows["pages"].clip(min=1) - np.uint64(1)) * np.uint64(PAGE)
+    wrong = last < rows["gpa"]
+    if wrong.any():
+        header = plan.file.header(int(rows["header"][wrong.argmax()]))
+        raise MeasurementError(
+            "it runs past the end of the address space",
+            path=plan.file.path, offset=header.offset, header=header.name, field="gpa",
+        )  # fmt: skip
 
 
 def start(draft: Draft, operations: NDArray[np.uint8], **more: Any) -> LaunchPlan:
@@ -110,8 +128,11 @@ def operations(
 
 def one_page_each(plan: LaunchPlan, where: NDArray[np.bool_]) -> LaunchPlan:
     """`plan` with the rows at `where` cut down to their first page."""
+    cut = where & (plan.rows["pages"] > 1)
+    if not cut.any():
+        return plan
     rows = plan.rows.copy()
-    rows["pages"][where] = rows["pages"][where].clip(max=1)
+    rows["pages"][cut] = 1
     return plan.with_rows(rows)
 
 
@@ -127,9 +148,42 @@ def split_large(plan: LaunchPlan) -> LaunchPlan:
     second = np.flatnonzero(large) + np.arange(1, int(large.sum()) + 1)
     repeated["pages"][second - 1] = 1
     repeated["pages"][second] = 511
-    repeated["gpa"][second] += np.uint64(4096)
+    repeated["gpa"][second] += np.uint64(PAGE)
     repeated["source"][second] = -1
     return plan.with_rows(repeated)
+
+
+def refusal(draft: Draft, index: int, message: str, field: str | None = None) -> MeasurementError:
+    """The error for the header at `index`, which the loader does not take."""
+    header = draft.file.header(index)
+    return MeasurementError(
+        message, path=draft.file.path, offset=header.offset, header=header.name, field=field
+    )
+
+
+def refuse(draft: Draft, where: NDArray[np.bool_], message: str, field: str | None = None) -> None:
+    """Refuse a file that has rows at `where`.
+
+    Raises:
+        MeasurementError: there is one; the error names the first.
+    """
+    if where.any():
+        raise refusal(draft, int(draft.rows["header"][where.argmax()]), message, field)
+
+
+def require_policy(draft: Draft) -> None:
+    """Refuse a file without a policy for the platform.
+
+    Raises:
+        MeasurementError: it has none.
+    """
+    masks = draft.file.table(GuestPolicy)[GuestPolicy.compatibility_mask].tolist()
+    if not any(mask & draft.mask == draft.mask for mask in masks):
+        raise MeasurementError(
+            f"there is no GUEST_POLICY for {draft.platform.name}",
+            path=draft.file.path,
+            hint="not every profile asks for one",
+        )
 
 
 def need(value: Any, name: str, option: str, why: str, profile: str) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.errors import MeasurementError
 from igvm.launch.contexts import kvm_contexts, without_contexts
+from igvm.launch.kvm import QEMU
 from igvm.launch.plan import Operation
-from igvm.launch.profiles.profile import Profile, operations, split_large, start
+from igvm.launch.profiles.profile import Profile, operations, refuse, split_large, start
 from igvm.spec.directive import PageData
 from igvm.spec.enums import HeaderType, PageDataType, PlatformType
 
@@ -32,20 +32,24 @@ def shape(draft: Draft, request: Request) -> LaunchPlan:
     Raises:
         MeasurementError: QEMU refuses the file, or vCPU count or processor are missing.
     """
+    contexts = draft.of(HeaderType.VP_CONTEXT)
+    refuse(draft, draft.of(HeaderType.ERROR_RANGE), "QEMU has no ERROR_RANGE")
     chosen = operations(draft, shared=Operation.NORMAL)
     if draft.platform != PlatformType.SEV_SNP:
-        _refuse_special(draft)
+        special = draft.rows["data_type"] != PageDataType.NORMAL
+        message = f"QEMU has no secrets or CPUID pages for {draft.platform.name}"
+        refuse(draft, special, message, "data_type")
         chosen[chosen == Operation.UNMEASURED] = 0
         chosen[chosen == Operation.PARAMETER] = 0
-    chosen[chosen == Operation.ERROR_RANGE] = 0
+    if draft.platform == PlatformType.SEV:
+        refuse(draft, contexts, "QEMU refuses a context for plain SEV")
     plan = without_contexts(start(draft, chosen))
-    flushed = _flush_order(draft)[draft.rows["kind"] != HeaderType.VP_CONTEXT]
+    flushed = _flush_order(draft)[~contexts]
     plan = plan.with_rows(plan.rows[flushed.argsort(kind="stable")])
     plan = split_large(plan.with_rows(plan.rows[plan.rows["operation"] != 0]))
     if draft.platform == PlatformType.SEV:
-        _refuse_contexts(draft)
         return plan
-    return kvm_contexts(plan, draft, request, NAME)
+    return kvm_contexts(plan, draft, request, NAME, QEMU)
 
 
 def _flush_order(draft: Draft) -> NDArray[np.intp]:
@@ -82,31 +86,6 @@ def _flush_order(draft: Draft) -> NDArray[np.intp]:
     flushed_at = np.concatenate([first[1:], [np.iinfo(np.intp).max]])
     when[pages] = flushed_at[run]
     return when
-
-
-def _refuse_special(draft: Draft) -> None:
-    special = draft.rows["data_type"] != PageDataType.NORMAL
-    if special.any():
-        header = draft.file.header(int(draft.rows["header"][special.argmax()]))
-        raise MeasurementError(
-            f"QEMU has no secrets or CPUID pages for {draft.platform.name}",
-            path=draft.file.path,
-            offset=header.offset,
-            header=header.name,
-            field="data_type",
-        )
-
-
-def _refuse_contexts(draft: Draft) -> None:
-    contexts = draft.of(HeaderType.VP_CONTEXT)
-    if contexts.any():
-        header = draft.file.header(int(draft.rows["header"][contexts.argmax()]))
-        raise MeasurementError(
-            "QEMU refuses a context for plain SEV",
-            path=draft.file.path,
-            offset=header.offset,
-            header=header.name,
-        )
 
 
 QEMU_KVM = Profile(

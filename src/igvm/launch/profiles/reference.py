@@ -4,53 +4,63 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.errors import MeasurementError
-from igvm.launch.profiles.profile import Profile, one_page_each, operations, start
+from igvm.launch.draft import LARGE
+from igvm.launch.plan import PAGE
+from igvm.launch.profiles.profile import (
+    Profile,
+    one_page_each,
+    operations,
+    refuse,
+    require_policy,
+    start,
+)
 from igvm.spec.enums import HeaderType, PageDataType, PlatformType
-from igvm.spec.initialization import GuestPolicy
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
     from igvm.launch.plan import LaunchPlan
-    from igvm.launch.profiles.profile import Request
+from igvm.launch.profiles.profile import Request
+
+_WITHOUT = (PlatformType.CCA, PlatformType.SEV, PlatformType.SEV_ES)
+"""Platforms that the crate does not measure."""
 
 
 def shape(draft: Draft, _request: Request) -> LaunchPlan:
     """File order; an empty page is a page of zeroes; shared pages are left out.
 
     The crate measures one page of 4 KiB for a page with IS_2MB_PAGE. It has no measurement for
-    CCA, SEV and SEV-ES: there the plan is the specification's own order.
+    CCA, SEV and SEV-ES: there the plan is the specification's own order, a page with IS_2MB_PAGE
+    has 2 MiB of data, and on SEV and SEV-ES, which measure all that they import, what is
+    unmeasured is not imported.
 
     Raises:
         MeasurementError: SNP without a GUEST_POLICY, or VBS with a special page: the crate refuses
-            the first and panics on the second.
+            the first and panics on the second. Elsewhere, the data of a large page is not in the
+            file.
     """
     platform = draft.platform
     if platform == PlatformType.SEV_SNP:
-        _require_policy(draft)
-    special = draft.rows["data_type"] != PageDataType.NORMAL
-    if platform == PlatformType.VSM_ISOLATION and special.any():
-        header = draft.file.header(int(draft.rows["header"][special.argmax()]))
-        raise MeasurementError(
-            "VBS has no secrets or CPUID pages",
-            path=draft.file.path,
-            offset=header.offset,
-            header=header.name,
-            field="data_type",
-        )
+        require_policy(draft)
+    if platform == PlatformType.VSM_ISOLATION:
+        special = draft.rows["data_type"] != PageDataType.NORMAL
+        refuse(draft, special, "VBS has no secrets or CPUID pages", "data_type")
     typed = platform == PlatformType.SEV_SNP
     plan = start(draft, operations(draft, typed=typed))
-    return one_page_each(plan, draft.of(HeaderType.PAGE_DATA))
+    if platform not in _WITHOUT:
+        return one_page_each(plan, draft.of(HeaderType.PAGE_DATA))
+    _require_data(draft)
+    return plan
 
 
-def _require_policy(draft: Draft) -> None:
-    masks = draft.file.table(GuestPolicy)[GuestPolicy.compatibility_mask].tolist()
-    if not any(mask & draft.mask == draft.mask for mask in masks):
-        raise MeasurementError(
-            "there is no GUEST_POLICY for SEV_SNP",
-            path=draft.file.path,
-            hint="other profiles do not ask for one",
-        )
+def _require_data(draft: Draft) -> None:
+    """Refuse pages whose data, all of it, is not in the file."""
+    import numpy as np
+
+    rows = draft.rows
+    pages = draft.of(HeaderType.PAGE_DATA) & (rows["source"] >= 0)
+    ends = rows["source"] + rows["pages"].clip(max=LARGE // PAGE).astype(np.int64) * PAGE
+    outside = pages & (ends > len(draft.file.buffer))
+    refuse(draft, outside, "its data is not in the file", "file_offset")
 
 
 REFERENCE = Profile(

@@ -1,0 +1,252 @@
+"""Which loader, and which settings, lead to a digest that hardware reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from igvm.errors import MeasurementError
+from igvm.launch.profiles import profiles
+from igvm.measure.cache import ContentCache
+from igvm.measure.extend import Engine, engine_for
+from igvm.measure.measurement import measure_plan
+from igvm.measure.variations import WITH_VMSAS, Variation, Way, variations
+from igvm.measure.vmsas import Family, cpu_name, families, family_words
+from igvm.spec.enums import PlatformType
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from igvm.file.view import IgvmFile
+    from igvm.launch.hashes import KernelHashes
+    from igvm.measure.cca import RealmParameters
+
+Progress = Callable[[int, int], None]
+"""Is told how many variations of how many are done."""
+
+_MOST_VCPUS = 1024
+
+_SIZES = {
+    PlatformType.SEV_SNP: (48,),
+    PlatformType.TDX: (48,),
+    PlatformType.VSM_ISOLATION: (32,),
+    PlatformType.SEV: (32,),
+    PlatformType.SEV_ES: (32,),
+    PlatformType.CCA: (32, 48, 64),
+}
+"""Bytes of the digests of each technology."""
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to come to the digest."""
+
+    platform: PlatformType
+    profile: str
+    deviations: tuple[str, ...] = ()
+    """What must be otherwise than in the profile; empty if `igvm.measure` gives the digest."""
+    vcpus: int | None = None
+    cpu: str | None = None
+    sev_features: int | None = None
+    hashes: bool = False
+    """Whether the hashes of the given kernel are in it."""
+
+    @property
+    def options(self) -> str:
+        """The options of `igvm measure` that say the same."""
+        said = [f"--platform {self.platform.name}", f"--profile {self.profile}"]
+        if self.vcpus is not None:
+            said.append(f"--vcpus {self.vcpus}")
+        if self.cpu is not None:
+            said.append(f"--cpu {self.cpu}")
+        if self.sev_features is not None:
+            said.append(f"--sev-features {self.sev_features:#x}")
+        if self.hashes:
+            said.append("--kernel ...")
+        return " ".join(said)
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search found, and what it looked at."""
+
+    matches: list[Match]
+    """The simplest ways to the digest: those with the fewest deviations from a profile."""
+    tried: int
+    """Digests that were compared."""
+    refused: dict[str, str]
+    """Profiles that refuse the file, and why; `PLATFORM profile` is the key."""
+
+
+def find(
+    file: IgvmFile,
+    digest: bytes,
+    *,
+    platforms: Collection[PlatformType] | None = None,
+    names: Collection[str] | None = None,
+    vcpus: Collection[int] = range(1, 65),
+    cpu: str | int | None = None,
+    sev_features: int | None = None,
+    hashes: KernelHashes | None = None,
+    realm: RealmParameters | None = None,
+    progress: Progress | None = None,
+) -> Search:
+    """Search for what makes `file` lead to `digest`.
+
+    Tried are all profiles, with empty pages as normal or zero pages, parameter areas of one, all
+    or no pages, and the hashes in and out; and with each the VMSAs of the file as they are or as
+    KVM rebuilds them, for every number of vCPUs, processors and plausible SEV_FEATURES.
+
+    Args:
+        file: an open file.
+        digest: what an attestation report says.
+        platforms: where to search; None for all that have digests of this size.
+        names: profiles to try; None for all.
+        vcpus: numbers of vCPUs to try.
+        cpu: the processor, where it is known; else all that QEMU has.
+        sev_features: SEV_FEATURES, where they are known.
+        hashes: of a kernel that may have been given to the loader.
+        realm: what the VMM chose for a Realm; without it CCA is not searched.
+        progress: is called now and then.
+
+    Raises:
+        ValidationError: the file is not for a platform in `platforms`.
+        MeasurementError: no platform has digests of this size, or there are too many vCPUs.
+    """
+    most = max(vcpus, default=0)
+    if most > _MOST_VCPUS:
+        raise MeasurementError(f"a search goes through at most {_MOST_VCPUS} vCPUs, not {most}")
+    search = _Search(digest, frozenset(vcpus), realm, ContentCache(file))
+    wanted = _platforms(file, digest, platforms, realm)
+    names = list(profiles()) if names is None else list(names)
+    work: list[tuple[PlatformType, list[Variation], list[Family]]] = []
+    refused: dict[str, str] = {}
+    for platform in wanted:
+        found, no = variations(file, platform, names=names, hashes=hashes)
+        refused |= {f"{platform.name} {name}": why for name, why in no.items()}
+        tails: list[Family] = []
+        if platform in WITH_VMSAS:
+            ways = [way for one in found for way in one.ways if not way.rebuilt]
+            contexts = {way.contexts for way in ways if way.contexts}
+            tails = families(
+                file, platform, most=most, cpu=cpu, sev_features=sev_features,
+                contexts=sorted(contexts),
+            )  # fmt: skip
+        work.append((platform, found, tails))
+    total = sum(len(found) for _, found, _ in work)
+    done = 0
+    for platform, found, tails in work:
+        engine = engine_for(platform, search.contents)
+        entries = [[engine.entry(page, gpa) for page, gpa in tail.pages] for tail in tails]
+        for variation in found:
+            if progress is not None:
+                progress(done, total)
+            search.one(variation, engine, tails, entries)
+            done += 1
+    if progress is not None:
+        progress(total, total)
+    fewest = min((len(match.deviations) for match in search.matches), default=0)
+    simplest = [match for match in search.matches if len(match.deviations) == fewest]
+    return Search(matches=simplest, tried=search.tried, refused=refused)
+
+
+def _platforms(
+    file: IgvmFile,
+    digest: bytes,
+    platforms: Collection[PlatformType] | None,
+    realm: RealmParameters | None,
+) -> list[PlatformType]:
+    """Where to search."""
+    asked = list(file.platform_masks if platforms is None else platforms)
+    fitting = [one for one in asked if len(digest) in _SIZES.get(one, ())]
+    if not fitting:
+        names = ", ".join(one.name for one in asked) or "no platform"
+        message = f"a digest of {len(digest)} bytes is none of {names}"
+        raise MeasurementError(message, path=file.path)
+    if realm is None and PlatformType.CCA in fitting:
+        fitting.remove(PlatformType.CCA)
+        if not fitting:
+            raise MeasurementError(
+                "a Realm's measurement depends on parameters that the VMM chooses",
+                hint="say them with realm (--realm s2sz=40,...)",
+            )
+    return fitting
+
+
+class _Search:
+    """The digest that is searched for, and what was found so far."""
+
+    def __init__(
+        self,
+        digest: bytes,
+        vcpus: frozenset[int],
+        realm: RealmParameters | None,
+        contents: ContentCache,
+    ) -> None:
+        self.digest = digest
+        self.vcpus = vcpus
+        self.contents = contents
+        self.matches: list[Match] = []
+        self.tried = 0
+        self._realm = realm
+
+    def one(
+        self, variation: Variation, engine: Engine, tails: list[Family], entries: list[list[bytes]]
+    ) -> None:
+        """Compare every digest that a variation can lead to."""
+        if not variation.open:
+            self.tried += 1
+            made = measure_plan(variation.plan, realm=self._realm, contents=self.contents)
+            if made.digest == self.digest:
+                for way in variation.ways:
+                    self._add(variation.plan.platform, way, way.deviations)
+            return
+        state = engine.start(variation.plan)
+        (bare,) = engine.after(state, [])
+        self.tried += 1
+        if bare == self.digest:
+            self._found(variation, None, 0)
+        for tail, prepared in zip(tails, entries, strict=True):
+            digests = engine.after(state, prepared)
+            next(digests)
+            for count, digest in enumerate(digests, 1):
+                if digest == self.digest and (tail.kind == "file" or count in self.vcpus):
+                    self._found(variation, tail, count)
+            self.tried += len(prepared)
+
+    def _found(self, variation: Variation, tail: Family | None, count: int) -> None:
+        """Take note of the digest after the first `count` VMSAs of a family."""
+        platform = variation.plan.platform
+        for way in variation.ways:
+            if tail is None:
+                said = ("no VMSA is measured",) if way.contexts else ()
+                self._add(platform, way, (*way.deviations, *said))
+                continue
+            words = (*way.deviations, *family_words(way, tail, count))
+            if tail.kind == "file":
+                self._add(platform, way, words)
+            else:
+                cpu = tail.cpu if count > tail.own else None
+                self._add(platform, way, words, vcpus=count, cpu=cpu, features=tail.features)
+
+    def _add(
+        self,
+        platform: PlatformType,
+        way: Way,
+        deviations: tuple[str, ...],
+        *,
+        vcpus: int | None = None,
+        cpu: int | None = None,
+        features: int | None = None,
+    ) -> None:
+        match = Match(
+            platform=platform,
+            profile=way.profile,
+            deviations=deviations,
+            vcpus=vcpus,
+            cpu=None if cpu is None else cpu_name(cpu),
+            sev_features=features,
+            hashes=way.hashes,
+        )
+        if match not in self.matches:
+            self.matches.append(match)

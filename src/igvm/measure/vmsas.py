@@ -1,0 +1,204 @@
+"""The VMSAs that may follow the pages of a guest: families that differ in one thing each."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from igvm.launch.draft import draft
+from igvm.launch.kvm import (
+    CLOUD_HYPERVISOR,
+    CPU_SIGNATURES,
+    OPENVMM,
+    QEMU,
+    VMM,
+    VMSA_GPA,
+    kvm_vmsa,
+    signature_of,
+)
+from igvm.spec.enums import HeaderType, PlatformType
+from igvm.spec.vmsa import SEVVMSA, SEVFeatures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from igvm.file.view import IgvmFile
+    from igvm.measure.variations import Way
+
+Kind = Literal["file", "kvm", "reset", "copies"]
+
+# Set or clear in any combination: hosts and kernels turn these on and off by themselves.
+_USUAL = (SEVFeatures.DEBUG_SWAP, SEVFeatures.RESTRICTED_INJECTION, SEVFeatures.SECURE_TSC)
+# Set or clear one at a time, with any of the others.
+_RARE = (
+    SEVFeatures.VTOM,
+    SEVFeatures.ALTERNATE_INJECTION,
+    SEVFeatures.PREVENT_HOST_IBS,
+    SEVFeatures.BTB_ISOLATION,
+    SEVFeatures.VMPL_SSS,
+    SEVFeatures.VMSA_REG_PROTECTION,
+    SEVFeatures.SMT_PROTECTION,
+    SEVFeatures.IBPB_ON_ENTRY,
+    SEVFeatures.ALLOWED_SEV_FEATURES_ENABLE,
+)
+_OTHER_SIGNATURES = (0, 0x600)
+"""RDX of guests that were told no model, and of EC2 and GCE."""
+
+VMMS: Mapping[str, VMM] = {
+    "qemu-kvm": QEMU,
+    "cloud-hypervisor-kvm": CLOUD_HYPERVISOR,
+    "openvmm-kvm": OPENVMM,
+}
+"""Who takes the contexts to KVM, by profile."""
+
+Page = tuple[bytes, int]
+"""A VMSA and its gpa."""
+
+
+class Family(NamedTuple):
+    """VMSAs one after the other; any number of them, from the first, may be measured."""
+
+    kind: Kind
+    """file: those of the file as they are. kvm: a VMSA for each vCPU, from the file's contexts
+    where there are any, as KVM builds them. reset: all vCPUs in reset. copies: the context of
+    vCPU 0 for every vCPU, as KVM builds it."""
+    pages: tuple[Page, ...]
+    vmms: tuple[str, ...] = ()
+    """Of all kinds but file: who has KVM build these, by name."""
+    contexts: tuple[tuple[int, int], ...] = ()
+    """Of file: source and gpa of each."""
+    features: int | None = None
+    """SEV_FEATURES, where not those that the file asks for."""
+    cpu: int | None = None
+    """CPU signature of vCPUs in reset, where it counts."""
+    own: int = 0
+    """vCPUs from the first that have a context in the file."""
+    most: int = 0
+    """vCPUs up to the last that has a context in the file."""
+
+
+def families(
+    file: IgvmFile,
+    platform: PlatformType,
+    *,
+    most: int,
+    cpu: str | int | None = None,
+    sev_features: int | None = None,
+    contexts: Iterable[tuple[tuple[int, int], ...]] = (),
+) -> list[Family]:
+    """Every plausible sequence of VMSAs for `platform` of `file`.
+
+    Args:
+        file: an open file.
+        platform: SEV-SNP or SEV-ES.
+        most: the largest number of vCPUs to think of.
+        cpu: the processor, if it is known.
+        sev_features: SEV_FEATURES, if they are known.
+        contexts: sequences of the file's contexts that profiles measure.
+    """
+    own = _contexts(file, platform)
+    wanted = int(list(own.values())[-1].sev_features) if own else 0
+    if platform == PlatformType.SEV_SNP:
+        wanted |= SEVFeatures.SNP  # which KVM sets by itself
+    choice = _features(wanted, platform) if sev_features is None else [sev_features]
+    if cpu is None:
+        signatures = list(dict.fromkeys([*CPU_SIGNATURES.values(), *_OTHER_SIGNATURES]))
+    else:
+        signatures = [signature_of(cpu)]
+    found: dict[tuple[Page, ...], Family] = {}
+    for value in choice:
+        features = None if value == wanted else value
+        for one in _by_kvm(own, value, features, signatures, most):
+            same = found.setdefault(one.pages, one)
+            if same.kind == one.kind and same.features == one.features and same.cpu == one.cpu:
+                names = dict.fromkeys([*same.vmms, *one.vmms])
+                found[one.pages] = same._replace(vmms=tuple(names))
+    as_they_are = [_as_they_are(file, one, value) for one in contexts for value in [None, *choice]]
+    return [*as_they_are, *found.values()]
+
+
+def _contexts(file: IgvmFile, platform: PlatformType) -> dict[int, SEVVMSA]:
+    """The contexts of the file by vCPU, in file order; of several for one the last counts."""
+    asked = draft(file, platform)
+    found: dict[int, SEVVMSA] = {}
+    for row in asked.rows[asked.of(HeaderType.VP_CONTEXT)]:
+        index = int(row["vp_index"])
+        found.pop(index, None)
+        found[index] = SEVVMSA.unpack_from(file.buffer, int(row["source"]))
+    return found
+
+
+def _features(wanted: int, platform: PlatformType) -> list[int]:
+    """Values of SEV_FEATURES that are plausible where the file says `wanted`."""
+    usual = [
+        sum(map(int, chosen))
+        for count in range(len(_USUAL) + 1)
+        for chosen in itertools.combinations(_USUAL, count)
+    ]
+    bases = (wanted, int(platform == PlatformType.SEV_SNP))
+    values = itertools.product((0, *map(int, _RARE)), usual, bases)
+    return list(dict.fromkeys(base ^ bits ^ bit for bit, bits, base in values))
+
+
+def _as_they_are(
+    file: IgvmFile, contexts: tuple[tuple[int, int], ...], features: int | None
+) -> Family:
+    """The contexts of the file, with other SEV_FEATURES or exactly as they are."""
+    pages: list[Page] = []
+    for source, gpa in contexts:
+        page = bytes(file.buffer[source : source + SEVVMSA.SIZE]) if source >= 0 else bytes(4096)
+        if features is not None:
+            vmsa = SEVVMSA.unpack_from(page).replace(sev_features=SEVFeatures(features))
+            page = vmsa.pack()
+        pages.append((page, gpa))
+    return Family("file", tuple(pages), contexts=contexts, features=features, own=len(pages))
+
+
+def _by_kvm(
+    own: dict[int, SEVVMSA], value: int, features: int | None, signatures: list[int], most: int
+) -> Iterator[Family]:
+    """What KVM measures for every VMM, and what it would measure if contexts went astray."""
+    first = next(index for index in itertools.count() if index not in own)
+    last = max(own, default=-1) + 1
+    for vmm in VMMS.values():
+        built = {index: (kvm_vmsa(vmsa, value, vmm).pack(), VMSA_GPA)
+                 for index, vmsa in own.items()}  # fmt: skip
+        for signature in signatures if vmm.own_reset else [None]:
+            reset = (vmm.reset(signature or 0, value).pack(), VMSA_GPA)
+            pages = tuple(built.get(index, reset) for index in range(most))
+            shared = Family("kvm", pages, (vmm.name,), (), features, signature, first, last)
+            yield shared
+            if own:
+                yield shared._replace(kind="reset", pages=(reset,) * most, own=0, most=0)
+        if 0 in built:
+            pages = (built[0],) * most
+            yield Family("copies", pages, (vmm.name,), (), features, None, most, last)
+
+
+def cpu_name(signature: int) -> str:
+    """A model with this CPU signature, or the number."""
+    names = (name for name, value in CPU_SIGNATURES.items() if value == signature)
+    return next(names, f"{signature:#x}")
+
+
+def family_words(way: Way, tail: Family, count: int) -> Iterator[str]:
+    """What about the first `count` VMSAs of `tail` is otherwise than in the profile of `way`."""
+    if tail.kind == "file":
+        if way.rebuilt or way.contexts != tail.contexts:
+            yield "the VMSAs are those of the file as they are"
+        if count < len(tail.pages):
+            yield f"{count} of the file's {len(tail.pages)} VMSAs measured"
+        if tail.features is not None:
+            yield f"SEV_FEATURES are {tail.features:#x}"
+        return
+    vmm = VMMS.get(way.profile) if way.rebuilt else None
+    if vmm is None:
+        yield f"KVM builds the VMSAs, last, as for {tail.vmms[0]}"
+    elif vmm.name not in tail.vmms:
+        yield f"the VMSAs are as for {tail.vmms[0]}"
+    if tail.kind == "reset":
+        yield "the contexts of the file are not used"
+    elif tail.kind == "copies":
+        yield "every vCPU starts with the context of vCPU 0"
+    elif count < tail.most and vmm is not None and vmm.dropped is not None:
+        yield f"contexts for vCPU {count} and up are passed over"

@@ -1,0 +1,44 @@
+"""Small files for loaders, and what a profile makes of them, as text."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import igvm
+from igvm.launch.kvm import VMSA_GPA
+from tests import raw
+from tests.measure.files import SNP, build
+
+VMSA = igvm.SEVVMSA(rip=0xFFF0, sev_features=igvm.SEVFeatures.SNP)
+POLICY = raw.header(0x101, struct.pack("<QII", 0x30000, 1, 0))
+
+
+def blob(vmsa: igvm.SEVVMSA) -> bytes:
+    """A VMSA as it lies in a file."""
+    return vmsa.pack().ljust(4096, b"\0")
+
+
+def rows(file: igvm.IgvmFile, profile: str, platform: Any = SNP, **options: Any) -> list[str]:
+    """The operations, one text each: name, gpa, and pages where there are several."""
+    return [
+        f"{row.operation.name} {row.gpa:x}" + (f" x{row.pages}" if row.pages != 1 else "")
+        for row in igvm.plan(file, platform, profile=profile, **options)
+    ]
+
+
+def vmsas(file: igvm.IgvmFile, profile: str, platform: Any = SNP, **options: Any) -> list[bytes]:
+    """The contexts at the end of a plan."""
+    plan = igvm.plan(file, platform, profile=profile, **options)
+    kind = igvm.Operation.VP_CONTEXT
+    return [bytes(plan.content(row.source)) for row in plan if row.operation == kind]
+
+
+def with_context(vmsa: igvm.SEVVMSA, *heads: bytes, gpa: int = VMSA_GPA) -> igvm.IgvmFile:
+    """An SNP file with a context for vCPU 0."""
+    return build(SNP, lambda at: [POLICY, *heads, raw.context(at[0], gpa=gpa)], blob(vmsa))
+
+
+def pages(*places: int, **more: Any) -> list[bytes]:
+    """Empty pages."""
+    return [raw.page(gpa, **more) for gpa in places]

@@ -1,0 +1,161 @@
+"""What QEMU with KVM does with a file."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+import pytest
+
+import igvm
+from igvm.errors import MeasurementError
+from igvm.launch.kvm import VMSA_GPA
+from tests import raw
+from tests.launch.loaders import POLICY, VMSA, blob, pages, rows, vmsas, with_context
+from tests.measure.files import SEV, SEV_ES, SNP, A, build
+
+
+def test_an_insert_between_pages() -> None:
+    """QEMU still collects pages when it inserts: PAGE, INSERT, PAGE is measured INSERT first."""
+    heads = [raw.area(1), *pages(0x1000), raw.insert(1, 0x8000), *pages(0x9000)]
+    file = build(SEV_ES, lambda _: heads)
+    snp = build(SNP, lambda _: [POLICY, *heads])
+    there = ["NORMAL 1000", "PARAMETER 8000", "NORMAL 9000"]
+    assert there == rows(snp, "reference")
+    assert there == rows(snp, "igvmmeasure")
+    turned = ["PARAMETER 8000", "NORMAL 1000", "NORMAL 9000", f"VP_CONTEXT {VMSA_GPA:x}"]
+    assert turned == rows(snp, "qemu-kvm", vcpus=1, cpu="EPYC")
+    started = ["NORMAL 1000", "NORMAL 9000", f"VP_CONTEXT {VMSA_GPA:x}"]
+    assert started == rows(file, "qemu-kvm", SEV_ES, vcpus=1, cpu="EPYC")
+
+
+@pytest.mark.parametrize(
+    ("between", "goes_on"),
+    [
+        ([], True),
+        ([raw.parameter(0x307, 1)], False),
+        ([raw.page(0x8000, mask=2)], False),
+        ([raw.page(0x2000, flags=2)], False),
+    ],
+    ids=["nothing", "a parameter", "another platform's page", "a page of another kind"],
+)
+def test_where_a_run_of_pages_ends(between: list[bytes], goes_on: bool) -> None:  # noqa: FBT001
+    """A run is written when the next page does not fit it; until then an insert overtakes it."""
+    heads = [raw.area(1), *pages(0x1000), *between, *pages(0x2000), raw.insert(1, 0x9000)]
+    found = rows(build(SNP, lambda _: heads), "qemu-kvm", vcpus=1, cpu="EPYC")
+    expected = ["PARAMETER 9000", "NORMAL 1000", "NORMAL 2000"]
+    if not goes_on:
+        expected = ["NORMAL 1000", "PARAMETER 9000", "NORMAL 2000"]
+    assert expected == [row for row in found if "NORMAL" in row or "PARAMETER" in row]
+
+
+def test_a_page_of_another_kind_ends_a_run() -> None:
+    """With data and without, of other flags or type, or not at the next address."""
+    file = build(
+        SNP,
+        lambda at: [
+            raw.area(1),
+            raw.page(0x1000, at[0]),
+            *pages(0x2000),
+            *pages(0x4000),
+            *pages(0x5000, kind=1),
+            *pages(0x6000),
+            raw.insert(1, 0x9000),
+        ],
+        A,
+    )
+    found = rows(file, "qemu-kvm", vcpus=1, cpu="EPYC")
+    first = ["NORMAL 1000", "NORMAL 2000", "NORMAL 4000", "SECRETS 5000", "PARAMETER 9000"]
+    assert [*first, "NORMAL 6000", f"VP_CONTEXT {VMSA_GPA:x}"] == found
+
+
+def test_qemu_wants_to_know_what_it_runs_on() -> None:
+    """The vCPU count, and the processor where a vCPU has no context, are not guessed."""
+    file = with_context(VMSA)
+    with pytest.raises(MeasurementError, match="profile qemu-kvm needs the number of vCPUs"):
+        rows(file, "qemu-kvm")
+    with pytest.raises(MeasurementError, match="needs the processor model") as caught:
+        rows(file, "qemu-kvm", vcpus=2)
+    assert "say it with cpu (--cpu)" == caught.value.hint
+    assert 1 == len(rows(file, "qemu-kvm", vcpus=1))
+    with pytest.raises(MeasurementError, match="0 is no number of vCPUs"):
+        rows(file, "qemu-kvm", vcpus=0)
+
+
+def test_what_kvm_makes_of_a_context_that_qemu_takes_over() -> None:
+    """TR's base from LDTR, ET, LMA, MCE and SVME set, CD and NW clear, CPL from SS."""
+    segment = igvm.SEVSelector(selector=8, attrib=0xFC9B, limit=0xFFFFFFFF, base=1 << 40)
+    given = VMSA.replace(
+        cs=segment,
+        ss=igvm.SEVSelector(attrib=0xF3),
+        tr=igvm.SEVSelector(attrib=0x8B, base=1),
+        ldtr=igvm.SEVSelector(attrib=0x82, base=2),
+        gdtr=igvm.SEVSelector(selector=7, attrib=3, limit=0x1FFFF, base=9),
+        efer=0x100, cr0=0xE0000001, cr4=0x20, cr3=0x5000, rflags=0x200, rax=1, r15=2,
+        pat=6, dr6=7, dr7=8, xcr0=3, mxcsr=0x1F00, x87_fcw=0x27F,
+    )  # fmt: skip
+    made = given.replace(
+        cs=segment.replace(attrib=0xC9B),
+        tr=given.tr.replace(base=2),
+        gdtr=igvm.SEVSelector(limit=0xFFFF, base=9),
+        efer=0x1500, cr0=0x80000011, cr4=0x60, rflags=0x202, cpl=3,
+    )  # fmt: skip
+    assert [blob(made)] == vmsas(with_context(given), "qemu-kvm", vcpus=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"virtual_tom": 1 << 46}, "VP_CONTEXT.virtual_tom: QEMU refuses this virtual_tom"),
+        ({"cr2": 1}, "VP_CONTEXT.cr2: QEMU refuses this cr2"),
+    ],
+)
+def test_what_qemu_refuses_in_a_context(change: dict[str, Any], message: str) -> None:
+    """Anything that it does not take over must be zero."""
+    with pytest.raises(MeasurementError, match=re.escape(message)):
+        rows(with_context(VMSA.replace(**change)), "qemu-kvm", vcpus=1)
+
+
+def test_where_qemu_wants_a_context() -> None:
+    """At KVM's address, for a vCPU that there is, and not on plain SEV."""
+    with pytest.raises(MeasurementError, match=r"VP_CONTEXT\.gpa: QEMU wants a VMSA at 0xffff"):
+        rows(with_context(VMSA, gpa=0x1000), "qemu-kvm", vcpus=1)
+    far = build(SNP, lambda at: [raw.context(at[0], gpa=VMSA_GPA, index=4)], blob(VMSA))
+    with pytest.raises(MeasurementError, match="the context is for vCPU 4 and there are 4"):
+        rows(far, "qemu-kvm", vcpus=4)
+    plain = build(SEV, lambda at: [raw.context(at[0], gpa=VMSA_GPA)], blob(VMSA))
+    with pytest.raises(MeasurementError, match="QEMU refuses a context for plain SEV"):
+        rows(plain, "qemu-kvm", SEV)
+
+
+def test_other_headers_that_qemu_refuses() -> None:
+    """Error ranges anywhere, special pages where there is no SNP."""
+    ranges = build(SNP, lambda _: [raw.header(0x30D, struct.pack("<QII", 0, 1, 4096))])
+    with pytest.raises(MeasurementError, match="ERROR_RANGE: QEMU has no ERROR_RANGE"):
+        rows(ranges, "qemu-kvm", vcpus=1)
+    special = build(SEV_ES, lambda _: pages(0x1000, kind=2))
+    with pytest.raises(MeasurementError, match="no secrets or CPUID pages for SEV_ES"):
+        rows(special, "qemu-kvm", SEV_ES, vcpus=1)
+
+
+def test_the_last_of_two_contexts_for_a_vcpu_counts() -> None:
+    """QEMU overwrites a context by the next for the same vCPU, and takes its SEV_FEATURES."""
+    other = VMSA.replace(rip=0x1000, sev_features=igvm.SEVFeatures(0x21))
+    file = build(
+        SNP,
+        lambda at: [raw.context(at[place], gpa=VMSA_GPA) for place in (0, 1)],
+        blob(VMSA),
+        blob(other),
+    )
+    (found,) = vmsas(file, "qemu-kvm", vcpus=1)
+    assert (0x1000, 0x21) == (
+        igvm.SEVVMSA.unpack_from(found).rip,
+        igvm.SEVVMSA.unpack_from(found).sev_features,
+    )
+
+
+def test_sev_features_as_asked_for() -> None:
+    """They hold for all vCPUs, and KVM sets the SNP bit itself."""
+    found = vmsas(with_context(VMSA), "qemu-kvm", vcpus=3, cpu="EPYC", sev_features=0x20)
+    assert [0x21] * 3 == [int(igvm.SEVVMSA.unpack_from(page).sev_features) for page in found]

@@ -1,0 +1,102 @@
+"""SEV and SEV-ES launch digests, and the HMAC of them, computed by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import pytest
+
+import igvm
+from igvm.errors import MeasurementError
+from igvm.measure.sev import launch_measurement
+from tests import raw
+from tests.measure.files import SEV, SEV_ES, A, B, build
+
+VMSA = igvm.SEVVMSA(rip=0xFFF0).pack().ljust(4096, b"\0")
+
+
+def of(file: igvm.IgvmFile, platform: igvm.PlatformType, profile: str, **options: int) -> bytes:
+    """What we say."""
+    return igvm.measure(file, platform, profile=profile, **options).digest  # type: ignore[arg-type]
+
+
+def every_kind(at: object) -> list[bytes]:
+    """A page with data, an empty one, an unmeasured one, a parameter area, a last page."""
+    return [
+        raw.page(0x1000, at[0]),  # type: ignore[index]
+        raw.page(0x2000),
+        raw.page(0x3000, at[1], flags=2),  # type: ignore[index]
+        raw.area(1, 0x1000),
+        raw.insert(1, 0x4000),
+        raw.page(0x9000, at[1]),  # type: ignore[index]
+    ]
+
+
+def test_igvmmeasure() -> None:
+    """The data of every page whatever its flags; empty pages and areas add nothing."""
+    file = build(SEV, every_kind, A, B)
+    assert hashlib.sha256(A + B + B).digest() == of(file, SEV, "igvmmeasure")
+
+
+@pytest.mark.parametrize("profile", ["reference", "qemu-kvm"])
+def test_a_loader(profile: str) -> None:
+    """Normal pages, the empty ones as zeroes; unmeasured pages and areas add nothing."""
+    file = build(SEV, every_kind, A, B)
+    assert hashlib.sha256(A + bytes(4096) + B).digest() == of(file, SEV, profile)
+
+
+def test_contexts_of_sev_es() -> None:
+    """LAUNCH_UPDATE_VMSA adds the page: where it stands for igvmmeasure, at the end for KVM."""
+    file = build(
+        SEV_ES,
+        lambda at: [
+            raw.page(0x1000, at[0]),
+            raw.context(at[2], gpa=0xFFFFFFFFF000),
+            raw.page(0x5000, at[1]),
+        ],
+        A,
+        B,
+        VMSA,
+    )
+    assert hashlib.sha256(A + VMSA + B).digest() == of(file, SEV_ES, "igvmmeasure")
+    started = igvm.SEVVMSA.unpack_from(VMSA).replace(efer=0x1000, cr4=0x40, cr0=0x10, rflags=2)
+    page = started.pack().ljust(4096, b"\0")
+    assert hashlib.sha256(A + B + page).digest() == of(file, SEV_ES, "qemu-kvm", vcpus=1)
+
+
+def test_a_large_page() -> None:
+    """QEMU launches 2 MiB: the 4 KiB of data and zeroes behind."""
+    file = build(SEV, lambda at: [raw.page(0x200000, at[0], flags=1)], A)
+    assert hashlib.sha256(A + bytes(0x1FF000)).digest() == of(file, SEV, "qemu-kvm")
+
+
+def test_the_hmac_of_a_launch_digest() -> None:
+    """HMAC-SHA-256 over 4, API version, build, policy, digest and nonce, keyed with the TIK."""
+    digest, tik, mnonce = bytes(range(32)), bytes(range(16)), bytes(range(16, 32))
+    text = b"\x04" + b"\x01\x37\x05" + b"\x05\0\0\0" + digest + mnonce
+    made = launch_measurement(
+        digest, tik=tik, mnonce=mnonce, policy=5, api_major=1, api_minor=0x37, build=5
+    )
+    assert hmac.new(tik, text, hashlib.sha256).digest() == made
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"digest": bytes(31)}, "digest has 31 bytes and must have 32"),
+        ({"tik": bytes(17)}, "tik has 17 bytes and must have 16"),
+        ({"mnonce": b""}, "mnonce has 0 bytes and must have 16"),
+        ({"policy": 1 << 32}, "policy 0x100000000 does not fit 32 bits"),
+        ({"build": 256}, "a part of the firmware's version does not fit 8 bits"),
+        ({"api_major": -1}, "a part of the firmware's version does not fit 8 bits"),
+    ],
+)
+def test_arguments_of_the_wrong_size(change: dict[str, object], message: str) -> None:
+    """Each argument of the HMAC has its size."""
+    sound = {
+        "digest": bytes(32), "tik": bytes(16), "mnonce": bytes(16), "policy": 0,
+        "api_major": 1, "api_minor": 2, "build": 3,
+    }  # fmt: skip
+    with pytest.raises(MeasurementError, match=message):
+        launch_measurement(**sound | change)  # type: ignore[arg-type]

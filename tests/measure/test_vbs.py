@@ -1,0 +1,96 @@
+"""VBS boot digests computed by hand: chunks of pages, then chunks of registers."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+import pytest
+
+import igvm
+from igvm.errors import MeasurementError
+from tests import raw
+from tests.measure.files import VBS, A, B, build
+
+
+def page(digest: bytes, gpa: int, data: bytes = bytes(4096), metadata: int = 0) -> bytes:
+    """The digest after a page chunk: byte count, type 2, reserved, metadata, page number, data."""
+    chunk = struct.pack("<IIQQQ", 0x1020, 2, 0, metadata, gpa // 4096) + data
+    return hashlib.sha256(digest + chunk).digest()
+
+
+def register(digest: bytes, vtl: int, name: int, value: bytes) -> bytes:
+    """The digest after a register chunk: byte count, type 0, VTL, name, value among zeroes."""
+    chunk = struct.pack("<II8x4xB3x4xI16s", 0x30, 0, vtl, name, value)
+    assert len(chunk) == 0x30
+    return hashlib.sha256(digest + chunk).digest()
+
+
+def of(file: igvm.IgvmFile) -> bytes:
+    """What we say."""
+    return igvm.measure(file, VBS).digest
+
+
+def test_nothing() -> None:
+    """Without anything the digest is 32 zero bytes."""
+    assert bytes(32) == of(build(VBS, lambda _: []))
+
+
+def test_pages() -> None:
+    """Pages with data, without, unmeasured and shared."""
+    file = build(
+        VBS,
+        lambda at: [
+            raw.page(0x5000, at[1]),
+            raw.page(0x1000, at[0]),
+            raw.page(0x2000),
+            raw.page(0x3000, at[0], flags=2),
+            raw.page(0x4000, at[0], flags=4),
+        ],
+        A,
+        B,
+    )
+    digest = page(bytes(32), 0x5000, B)
+    digest = page(digest, 0x1000, A)
+    digest = page(digest, 0x2000)
+    digest = page(digest, 0x3000, metadata=4)  # data_unmeasured
+    assert digest == of(file)
+
+
+def test_a_parameter_area_of_two_pages() -> None:
+    """Every page of an area is one whose data is unmeasured."""
+    file = build(VBS, lambda _: [raw.area(1, 0x2000), raw.insert(1, 0x8000)])
+    assert page(page(bytes(32), 0x8000, metadata=4), 0x9000, metadata=4) == of(file)
+
+
+def test_an_error_range() -> None:
+    """Readable and writable, unmeasured, up to the page that the range ends in."""
+    head = raw.header(0x30D, struct.pack("<QII", 0x50000, 1, 0x1001))
+    file = build(VBS, lambda _: [head])
+    assert page(page(bytes(32), 0x50000, metadata=7), 0x51000, metadata=7) == of(file)
+
+
+def test_registers_come_last() -> None:
+    """Contexts are measured after all pages, in file order, whatever comes in between."""
+    rip, cs, gdtr = 0x20010, 0x60002, 0x70001
+    value = bytes(range(1, 17))
+    first = struct.pack("<IBI11s16s", 1, 2, rip, b"", value)
+    second = struct.pack("<IBI11s16sBI11s16s", 2, 2, cs, b"", value, 2, gdtr, b"", value)
+    file = build(
+        VBS,
+        lambda at: [raw.context(at[0]), raw.page(0x1000), raw.context(at[1])],
+        first,
+        second,
+    )
+    digest = page(bytes(32), 0x1000)
+    digest = register(digest, 2, rip, value[:8] + bytes(8))  # 64 bits count
+    digest = register(digest, 2, cs, value)
+    digest = register(digest, 2, gdtr, bytes(6) + value[6:])  # the padding does not
+    assert digest == of(file)
+
+
+def test_registers_that_run_out_of_the_file() -> None:
+    """A count that the file cannot hold is an error at the header that refers to it."""
+    file = build(VBS, lambda at: [raw.context(at[0])], struct.pack("<I", 0xFFFFFFFF) + bytes(40))
+    with pytest.raises(MeasurementError, match=r"VP_CONTEXT\.file_offset: its registers"):
+        of(file)

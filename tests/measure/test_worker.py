@@ -1,0 +1,135 @@
+"""A second process: what it does, what happens when it fails, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from igvm.measure import worker
+from igvm.measure.worker import Worker, may_fork
+
+if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Callable
+
+
+def count(memory: mmap.mmap, tell: Callable[[], object]) -> None:
+    """Write three bytes, one a step."""
+    for step in range(3):
+        memory[step] = step + 1
+        tell()
+
+
+def test_a_worker_fills_shared_memory() -> None:
+    """Each step is there once `wait` says so."""
+    with Worker(3, count) as made:
+        assert made.wait(2)
+        assert b"\1\2" == made.memory[:2]
+        assert made.wait(3)
+        assert b"\1\2\3" == made.memory[:3]
+        assert not made.wait(4)
+
+
+def test_a_worker_that_dies() -> None:
+    """What it did not get to is said to be missing, by an exception or by a signal."""
+
+    def fail(_memory: mmap.mmap, tell: Callable[[], object]) -> None:
+        tell()
+        raise MemoryError
+
+    def die(_memory: mmap.mmap, tell: Callable[[], object]) -> None:
+        tell()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    for work in (fail, die):
+        with Worker(1, work) as made:
+            assert made.wait(1)
+            assert not made.wait(2)
+
+
+def test_a_worker_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up after a while, and ended."""
+    monkeypatch.setattr(worker, "_PATIENCE", 0.05)
+    with Worker(1, lambda _memory, _tell: signal.pause()) as made:
+        assert not made.wait(1)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(made._child, os.WNOHANG)
+
+
+def test_no_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where fork fails there is nothing to wait for."""
+
+    def fork() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", fork)
+    with Worker(1, count) as made:
+        assert not made.wait(1)
+
+
+def test_a_worker_that_somebody_else_waited_for() -> None:
+    """A program that reaps all its children does no harm."""
+    with Worker(3, count) as made:
+        assert made.wait(3)
+        os.waitpid(made._child, 0)
+
+
+def test_not_beside_another_thread_or_worker() -> None:
+    """A lock that another thread holds would stay locked in the child."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    assert not may_fork()
+    done.set()
+    thread.join()
+    with Worker(3, count):
+        assert not may_fork()
+
+
+SCRIPT = """
+import atexit, os, sys, warnings
+sys.path.insert(0, {root!r})
+import igvm
+from igvm.measure import worker
+from tests.measure.test_properties import LARGE, plans_of
+atexit.register(lambda: print("exit"))
+forked = []
+whole = os.fork
+def fork():
+    child = whole()
+    forked.append(child)
+    return child
+os.fork = fork
+warnings.simplefilter("error")
+plans = plans_of(igvm.parse(LARGE))
+first = [igvm.measure_plan(plan).digest for plan in plans]
+assert first == [one.digest for one in igvm.measure_plans(plans)]
+assert len(forked) == (2 if worker.may_fork() else 0), forked
+for child in forked:
+    try:
+        os.waitpid(child, 0)
+    except ChildProcessError:
+        continue
+    raise AssertionError("a zombie")
+print(len(os.listdir("/proc/self/fd")))
+"""
+
+
+def test_a_whole_program(request: pytest.FixtureRequest) -> None:
+    """No warning, no zombie, and what runs at exit runs once."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(root=str(request.config.rootpath))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    files, last = done.stdout.split()
+    assert "exit" == last
+    assert 8 > int(files)

@@ -1,0 +1,127 @@
+"""Where two launches part ways."""
+
+from __future__ import annotations
+
+import pytest
+
+import igvm
+from examples.make_hello import vmsa
+from igvm.measure.difference import first_difference
+from tests.measure_cli.small import CCA, SNP, TDX, VBS, guest, hello_file, realm, two_vcpus
+
+
+def pages(*addresses: int) -> igvm.LaunchPlan:
+    """A TDX launch of one page at each address."""
+    builder = igvm.Builder(revision=2)
+    tdx = builder.platform(TDX)
+    for gpa in addresses:
+        builder.pages(gpa, b"x", tdx)
+    return igvm.plan(igvm.parse(builder.to_bytes()), TDX)
+
+
+def test_same() -> None:
+    """Two copies of a file do not part ways, whatever lies where in them."""
+    builder = igvm.Builder.of(hello_file())
+    document = igvm.CorimDocument(compatibility_mask=2, file_offset=0, size_bytes=0)
+    other = builder.add(document, data=b"moves the data").to_bytes()
+    for platform in (SNP, VBS):
+        plans = igvm.plan(hello_file(), platform), igvm.plan(igvm.parse(other), platform)
+        assert first_difference(*plans) is None
+
+
+def test_contents() -> None:
+    """A byte that differs is named by its place in the page and in the file."""
+    found = first_difference(igvm.plan(guest(), SNP), igvm.plan(guest(byte=2), SNP))
+    assert found is not None
+    assert ("contents", 4, 0, 4096) == (found.kind, found.index, found.offset, found.bytes)
+    assert found.first is not None
+    assert 0x101000 == found.first.gpa
+
+
+def test_operation() -> None:
+    """The same page loaded in another way names both operations."""
+    plans = [igvm.plan(hello_file(), SNP, profile=name) for name in
+             ("igvmmeasure", "igvmmeasure-native-zero")]  # fmt: skip
+    found = first_difference(*plans)
+    assert found is not None
+    assert found.first is not None
+    assert found.second is not None
+    assert ("operation", "NORMAL", "ZERO") == (
+        found.kind, found.first.operation, found.second.operation,
+    )  # fmt: skip
+
+
+def test_count() -> None:
+    """A parameter area that goes on in one launch is a matter of counts."""
+    plans = [igvm.plan(guest(), SNP, profile=name) for name in ("reference", "igvmmeasure")]
+    for first, second in (plans, plans[::-1]):
+        found = first_difference(first, second)
+        assert found is not None
+        assert ("count", 1) == (found.kind, found.index)
+
+
+def test_more_vcpus() -> None:
+    """A launch with more VMSAs has a page that the other has not."""
+    plans = [igvm.plan(guest(), SNP, profile="qemu-kvm", vcpus=count, cpu="EPYC")
+             for count in (1, 2)]  # fmt: skip
+    found = first_difference(*plans)
+    assert found is not None
+    assert ("missing", None) == (found.kind, found.first)
+    assert found.second is not None
+    assert 1 == found.second.vp_index
+
+
+def test_vmsa_fields() -> None:
+    """Contexts that differ are told field by field."""
+    one = igvm.plan(two_vcpus(), SNP)
+    other = igvm.plan(two_vcpus(), SNP, profile="qemu-kvm", vcpus=2, sev_features=0x21)
+    found = first_difference(one, other)
+    assert found is not None
+    assert {"cr4": ("0x0", "0x40"), "sev_features": ("0x1", "0x21")} == {
+        field.name: (field.first, field.second) for field in found.fields
+    }
+
+
+def test_segments() -> None:
+    """A segment register is told by its parts."""
+    builder = igvm.Builder(revision=2)
+    snp = builder.platform(SNP)
+    builder.policy(igvm.SNPPolicy.of(smt=1), snp)
+    builder.context(vmsa(), snp, gpa=0xFFFFFFFFF000)
+    builder.context(vmsa().replace(cs=igvm.SEVSelector(base=16)), snp, gpa=0xFFFFFFFFF000)
+    plan = igvm.plan(igvm.parse(builder.to_bytes()), SNP)
+    found = first_difference(plan.with_rows(plan.rows[:1]), plan.with_rows(plan.rows[1:]))
+    assert found is not None
+    assert ["cs.selector", "cs.attrib", "cs.limit", "cs.base"] == [one.name for one in found.fields]
+
+
+def test_registers() -> None:
+    """VBS and CCA contexts are compared register by register."""
+    plan = igvm.plan(realm(), CCA)
+    contexts = plan.rows[2:]
+    found = first_difference(plan.with_rows(contexts[:1]), plan.with_rows(contexts[1:]))
+    assert found is not None
+    assert [("flags", "0x1", "0x0")] == [(one.name, one.first, one.second) for one in found.fields]
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [
+        ("order", (0x1000, 0x3000), (0x3000, 0x1000)),
+        ("address", (0x1000, 0x3000), (0x1000, 0x5000)),
+        ("missing", (0x1000, 0x3000, 0x5000), (0x1000, 0x5000)),
+        ("missing", (0x1000,), (0x1000, 0x5000)),
+    ],
+)
+def test_kinds(kind: str, first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    """Order, addresses and missing pages are told apart, whichever launch comes first."""
+    for one, other in ((first, second), (second, first)):
+        found = first_difference(pages(*one), pages(*other))
+        assert found is not None
+        assert kind == found.kind
+
+
+def test_platforms() -> None:
+    """Launches of different technologies have nothing to compare."""
+    with pytest.raises(igvm.MeasurementError, match="nothing in common"):
+        first_difference(igvm.plan(guest(), SNP), igvm.plan(guest(), TDX))

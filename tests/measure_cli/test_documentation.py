@@ -1,0 +1,46 @@
+"""docs/measure.md shows what the command really prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.measure_cli.small import Command
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "measure.md"
+CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
+
+
+def test_output_is_real(measure: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example prints what stands below it; `GOLDEN=write pytest` puts it there."""
+    monkeypatch.chdir(ROOT)
+
+    def run(block: re.Match[str]) -> str:
+        commands = [line for line in block[0].splitlines() if line.startswith("$ igvm measure ")]
+        assert commands
+        return "".join(f"{one}\n{measure(*shlex.split(one)[3:]).out}" for one in commands)
+
+    text = PAGE.read_text()
+    made = CONSOLE.sub(run, text)
+    if os.environ.get("GOLDEN") == "write":
+        PAGE.write_text(made)
+    assert made == text
+
+
+def test_example_in_python(capsys: pytest.CaptureFixture[str]) -> None:
+    """The Python example runs and finds the profile that it started with."""
+    (source,) = re.findall(r"(?s)^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE)
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        exec(compile(source, str(PAGE), "exec"), {})
+    finally:
+        os.chdir(here)
+    assert "--profile qemu-kvm --vcpus 1" in capsys.readouterr().out

@@ -1,0 +1,138 @@
+"""The trace of a measurement: every operation with the digest after it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+import igvm
+from igvm.measure.explain import explain
+from tests.measure_cli.small import (
+    CCA,
+    HELLO_SNP,
+    HELLO_VBS,
+    SEV,
+    SEV_ES,
+    SNP,
+    TDX,
+    VBS,
+    guest,
+    hello_file,
+    realm,
+    two_vcpus,
+)
+
+if TYPE_CHECKING:
+    from igvm import IgvmFile, PlatformType
+
+REALM = igvm.RealmParameters(s2sz=40, ripas=((0, 0x200000),))
+
+
+@pytest.mark.parametrize("every_page", [False, True], ids=["runs", "pages"])
+@pytest.mark.parametrize(
+    ("file", "platform", "profile"),
+    [
+        (hello_file(), SNP, "reference"),
+        (hello_file(), VBS, "reference"),
+        (guest(), SNP, "qemu-kvm"),
+        (guest(late=True), SNP, "reference"),
+        (guest(), TDX, "reference"),
+        (guest(), TDX, "td-shim"),
+        (two_vcpus(), SEV_ES, "qemu-kvm"),
+        (two_vcpus(), SEV_ES, "igvmmeasure"),
+        (realm(), CCA, "reference"),
+    ],
+    ids=lambda value: getattr(value, "name", None) or (value if isinstance(value, str) else "file"),
+)
+def test_ends_with_the_measurement(
+    file: IgvmFile, platform: PlatformType, profile: str, *, every_page: bool
+) -> None:
+    """The digest after the last step is the measurement, and the pages are those of the plan."""
+    plan = igvm.plan(file, platform, profile=profile, vcpus=2, cpu="EPYC")
+    steps = list(explain(plan, realm=REALM, every_page=every_page))
+    assert igvm.measure_plan(plan, realm=REALM).digest == steps[-1].digest
+    assert plan.page_count == sum(step.pages for step in steps)
+
+
+def test_runs() -> None:
+    """Pages of one kind at addresses that follow each other are one step."""
+    steps = explain(igvm.plan(guest(), SNP))
+    expected = [
+        ("PARAMETER", 0x200000, 3, "", True),
+        ("NORMAL", 0x100000, 2, "", True),
+        ("NORMAL", 0x102000, 2, "empty", True),
+        ("SHARED", 0x104000, 1, "", False),
+        ("UNMEASURED", 0x105000, 1, "", True),
+        ("VP_CONTEXT", 0xFFFFFFFFF000, 1, "vCPU 0", True),
+    ]
+    assert expected == [
+        (step.operation, step.gpa, step.pages, step.note, step.measured) for step in steps
+    ]
+
+
+def test_every_page() -> None:
+    """On request each page is a step, with its own address and source."""
+    steps = list(explain(igvm.plan(guest(), SNP), every_page=True))
+    assert [0x200000, 0x201000, 0x202000, 0x100000, 0x101000] == [step.gpa for step in steps[:5]]
+    assert steps[3].source + 4096 == steps[4].source
+
+
+def test_links() -> None:
+    """Each running digest is the hash over the one before and the page (SNP ABI 8.17.2)."""
+    first, second, *_ = explain(igvm.plan(hello_file(), SNP))
+    tail = b"\x70\0\1" + bytes(5) + (0x100000).to_bytes(8, "little")
+    code = igvm.plan(hello_file(), SNP).content(second.source)
+    content = hashlib.sha384(code).digest()
+    assert hashlib.sha384(first.digest + content + tail).digest() == second.digest
+
+
+def test_unmeasured_keeps_the_digest() -> None:
+    """An operation that the technology does not measure leaves the digest as it was."""
+    steps = list(explain(igvm.plan(guest(), TDX)))
+    shared = next(index for index, step in enumerate(steps) if step.operation == "SHARED")
+    assert steps[shared - 1].digest == steps[shared].digest
+    assert not steps[shared].measured
+
+
+def test_sample() -> None:
+    """The recorded digests of the sample come out."""
+    ends = [list(explain(igvm.plan(hello_file(), kind)))[-1].digest.hex() for kind in (SNP, VBS)]
+    assert [HELLO_SNP, HELLO_VBS] == ends
+
+
+def test_registers() -> None:
+    """VBS measures registers after all pages, and each has its name."""
+    steps = explain(igvm.plan(hello_file(), VBS), every_page=True)
+    named = [step.note for step in steps if step.operation == "REGISTER"]
+    assert ["vCPU 0, VTL 0, RIP", "vCPU 0, VTL 0, RFLAGS"] == named[:2]
+
+
+def test_realm() -> None:
+    """A Realm starts with its parameters, then RIPAS; RECs that cannot run do not count."""
+    steps = list(explain(igvm.plan(realm(), CCA), realm=REALM))
+    expected = ["REALM", "RIPAS", "NORMAL", "UNMEASURED", "VP_CONTEXT", "VP_CONTEXT"]
+    assert expected == [step.operation for step in steps]
+    assert [True, False] == [step.measured for step in steps[-2:]]
+    later = igvm.RealmParameters(s2sz=40, ripas=((0, 0x200000),), rmm=(2, 0))
+    assert "RIPAS" not in {step.operation for step in explain(igvm.plan(realm(), CCA), realm=later)}
+
+
+def test_realm_needs_parameters() -> None:
+    """Without realm parameters nothing is guessed."""
+    with pytest.raises(igvm.MeasurementError, match="parameters that the VMM chooses"):
+        explain(igvm.plan(realm(), CCA))
+
+
+def test_native() -> None:
+    """NATIVE has no measurement to explain."""
+    with pytest.raises(igvm.MeasurementError, match="NATIVE has no launch measurement"):
+        explain(igvm.plan(hello_file(), igvm.PlatformType.NATIVE))
+
+
+def test_nothing() -> None:
+    """A plan without operations has no steps."""
+    builder = igvm.Builder(revision=2)
+    builder.platform(SEV)
+    assert not list(explain(igvm.plan(igvm.parse(builder.to_bytes()), SEV)))

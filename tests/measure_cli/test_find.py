@@ -1,0 +1,218 @@
+"""Searching for what leads to a digest: what is planted must be found again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import igvm
+from igvm.measure.find import Match, find
+from tests.measure_cli.small import (
+    CCA,
+    SEV_ES,
+    SNP,
+    TDX,
+    VBS,
+    guest,
+    hello_file,
+    realm,
+    two_vcpus,
+)
+
+HASHES = igvm.KernelHashes.of(b"kernel", b"initrd", "console=ttyS0")
+
+
+def digest(file: igvm.IgvmFile, platform: igvm.PlatformType = SNP, **options: Any) -> bytes:
+    """The digest under one profile."""
+    return igvm.measure(file, platform, **options).digest
+
+
+def said(match: Match) -> dict[str, Any]:
+    """What a match says of the parameters, apart from what it leaves open."""
+    names = ("profile", "vcpus", "cpu", "sev_features", "hashes")
+    return {name: value for name in names if (value := getattr(match, name))}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"profile": "reference"},
+        {"profile": "igvmmeasure-native-zero"},
+        {"profile": "cloud-hypervisor-mshv"},
+        {"profile": "qemu-kvm", "vcpus": 1},
+        {"profile": "qemu-kvm", "vcpus": 64, "cpu": "EPYC-Milan"},
+        {"profile": "cloud-hypervisor-kvm", "vcpus": 7, "sev_features": 0x221},
+        {"profile": "qemu-kvm", "vcpus": 7, "cpu": "0x600", "sev_features": 0x221},
+        {"profile": "openvmm-kvm", "vcpus": 2, "cpu": "EPYC-Turin", "sev_features": 0x4021},
+        {"profile": "cloud-hypervisor-kvm", "vcpus": 3, "hashes": HASHES},
+    ],
+    ids=lambda options: " ".join(str(value) for name, value in options.items() if name != "hashes"),
+)
+def test_planted(options: dict[str, Any]) -> None:
+    """A digest made with odd parameters leads back to them, and needs no deviation."""
+    most = max(8, options.get("vcpus", 1))
+    made = digest(guest(), **options)
+    found = find(guest(), made, hashes=HASHES, vcpus=range(1, most + 1))
+    expected = options | ({"hashes": True} if "hashes" in options else {})
+    assert expected in [said(match) for match in found.matches]
+    assert {()} == {match.deviations for match in found.matches}
+
+
+def test_what_does_not_matter_is_left_out() -> None:
+    """A processor is named only where a vCPU starts in reset, features only where they differ."""
+    made = digest(two_vcpus(), profile="qemu-kvm", vcpus=2, sev_features=1)
+    found = find(two_vcpus(), made, names=["qemu-kvm"])
+    assert [{"profile": "qemu-kvm", "vcpus": 2}] == [said(match) for match in found.matches]
+
+
+def test_deviation() -> None:
+    """A launch that no profile does is found as the nearest profile and what must be otherwise."""
+    plan = igvm.plan(guest(), SNP)
+    rows = plan.rows[plan.rows["operation"] != igvm.Operation.PARAMETER]
+    found = find(guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
+    assert ("parameter areas do not count",) == found.matches[0].deviations
+    assert ["reference"] == [match.profile for match in found.matches]
+
+
+def test_fewer_vmsas() -> None:
+    """Contexts of the file that were not measured are counted."""
+    plan = igvm.plan(two_vcpus(), SNP)
+    made = igvm.measure_plan(plan.with_rows(plan.rows[:-1])).digest
+    (match,) = find(two_vcpus(), made, names=["reference"]).matches
+    assert ("1 of the file's 2 VMSAs measured",) == match.deviations
+
+
+def test_no_vmsa() -> None:
+    """A launch without any VMSA is thought of."""
+    plan = igvm.plan(two_vcpus(), SNP)
+    made = igvm.measure_plan(plan.with_rows(plan.rows[:-2])).digest
+    (match,) = find(two_vcpus(), made, names=["reference"]).matches
+    assert ("no VMSA is measured",) == match.deviations
+
+
+def test_context_among_pages() -> None:
+    """Where pages follow the context, both the profile's order and KVM's are tried."""
+    file = guest(late=True)
+    assert {"profile": "reference"} in map(said, find(file, digest(file)).matches)
+    made = digest(file, profile="qemu-kvm", vcpus=2, cpu="EPYC")
+    expected = {"profile": "qemu-kvm", "vcpus": 2, "cpu": "EPYC"}
+    assert expected in map(said, find(file, made).matches)
+
+
+@pytest.mark.parametrize(
+    ("file", "platform", "options"),
+    [
+        (guest(), TDX, {"profile": "reference"}),
+        (guest(), TDX, {"profile": "td-shim"}),
+        (hello_file(), VBS, {"profile": "reference"}),
+        (two_vcpus(), SEV_ES, {"profile": "igvmmeasure"}),
+        (two_vcpus(), SEV_ES, {"profile": "qemu-kvm", "vcpus": 5, "cpu": "EPYC-Rome"}),
+    ],
+    ids=["TDX", "td-shim", "VBS", "igvmmeasure", "SEV-ES"],
+)
+def test_technologies(
+    file: igvm.IgvmFile, platform: igvm.PlatformType, options: dict[str, Any]
+) -> None:
+    """Every technology is searched."""
+    found = find(file, digest(file, platform, **options))
+    assert (platform, options) in [(match.platform, said(match)) for match in found.matches]
+
+
+def test_realm() -> None:
+    """A Realm is searched with the parameters that are given, and not without."""
+    parameters = igvm.RealmParameters(s2sz=40)
+    made = digest(realm(), CCA, realm=parameters)
+    assert "reference" == find(realm(), made, realm=parameters).matches[0].profile
+    with pytest.raises(igvm.MeasurementError, match="parameters that the VMM chooses"):
+        find(realm(), made)
+
+
+def test_registers_left_out() -> None:
+    """VBS without registers is a deviation that is tried."""
+    plan = igvm.plan(hello_file(), VBS)
+    rows = plan.rows[plan.rows["operation"] != igvm.Operation.VP_CONTEXT]
+    found = find(hello_file(), igvm.measure_plan(plan.with_rows(rows)).digest)
+    assert ("no registers are measured",) == found.matches[0].deviations
+
+
+def test_nothing() -> None:
+    """A digest of another guest has no match; what was tried and who refused is told."""
+    found = find(two_vcpus(), bytes(48), vcpus=range(1, 9))
+    assert [] == found.matches
+    assert 1000 < found.tried
+    assert ["SEV_SNP openvmm-kvm"] == list(found.refused)
+
+
+def test_narrowed() -> None:
+    """Known parameters make the search small."""
+    whole = find(guest(), bytes(48), platforms=[SNP], vcpus=range(1, 9))
+    some = find(guest(), bytes(48), platforms=[SNP], cpu="EPYC", sev_features=1, vcpus=[2])
+    assert some.tried * 100 < whole.tried
+
+
+def test_progress() -> None:
+    """Progress goes from nothing to everything."""
+    told: list[tuple[int, int]] = []
+    find(
+        guest(),
+        bytes(48),
+        vcpus=[1],
+        cpu=0,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    (total,) = {total for _, total in told}
+    assert list(range(total + 1)) == [done for done, _ in told]
+
+
+def test_size() -> None:
+    """A digest of a size that no platform of the file has is refused."""
+    with pytest.raises(igvm.MeasurementError, match="32 bytes is none of SEV_SNP, TDX"):
+        find(guest(), bytes(32))
+
+
+def test_too_many_vcpus() -> None:
+    """A search that would take for ever is refused."""
+    with pytest.raises(igvm.MeasurementError, match="at most 1024 vCPUs"):
+        find(guest(), bytes(48), vcpus=[1025])
+
+
+def test_options() -> None:
+    """A match tells the options that give the digest again."""
+    made = digest(guest(), profile="cloud-hypervisor-kvm", vcpus=3, hashes=HASHES)
+    (match,) = find(guest(), made, hashes=HASHES, platforms=[SNP], vcpus=[3]).matches
+    expected = "--platform SEV_SNP --profile cloud-hypervisor-kvm --vcpus 3 --kernel ..."
+    assert expected == match.options
+    made = digest(guest(), profile="qemu-kvm", vcpus=3, cpu="EPYC", sev_features=0x21)
+    (match,) = find(guest(), made, names=["qemu-kvm"], vcpus=[3]).matches
+    expected = "--platform SEV_SNP --profile qemu-kvm --vcpus 3 --cpu EPYC --sev-features 0x21"
+    assert expected == match.options
+
+
+def test_contexts_go_astray() -> None:
+    """Launches that forget or repeat the file's contexts are thought of."""
+    plan = igvm.plan(two_vcpus(), SNP, profile="qemu-kvm", vcpus=2)
+    first, second = plan.rows[-2:]["source"].tolist()
+    rows = plan.rows.copy()
+    rows["source"][rows["source"] == second] = first
+    made = igvm.measure_plan(plan.with_rows(rows)).digest
+    (match,) = find(two_vcpus(), made, names=["qemu-kvm"]).matches
+    assert ("every vCPU starts with the context of vCPU 0",) == match.deviations
+    made = igvm.measure_plan(plan.with_rows(plan.rows[:-1])).digest
+    matches = find(two_vcpus(), made, names=["qemu-kvm"]).matches
+    assert ("contexts for vCPU 1 and up are passed over",) in [one.deviations for one in matches]
+    assert {1} == {match.vcpus for match in matches}
+
+
+def test_another_host() -> None:
+    """A launch with the pages of one loader and the VMSAs of another names both."""
+    pages = igvm.plan(guest(), SNP)
+    made = igvm.plan(guest(), SNP, profile="cloud-hypervisor-kvm", vcpus=2)
+    rows = pages.rows.copy()
+    vmsas = made.rows[-2:]
+    import numpy as np
+
+    mixed = made.with_rows(np.concatenate([rows[:-1], vmsas]))
+    found = find(guest(), igvm.measure_plan(mixed).digest, vcpus=[2])
+    words = {word for match in found.matches for word in match.deviations}
+    assert "the VMSAs are as for Cloud Hypervisor" in words
