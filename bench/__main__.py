@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import file_bench
+from bench import file_bench, measure_bench
 from bench.measure import machine
 from bench.page import write_page
 from tests.oracle.client import Oracle, OracleUnavailable
@@ -27,6 +27,7 @@ def main() -> int:
         return 4
     with tempfile.TemporaryDirectory(prefix="igvm-bench-") as folder, Oracle(timeout=600) as oracle:
         rows = list(file_bench.run(Path(folder), oracle, quick=quick))
+        rows += measure_bench.run(Path(folder), oracle, quick=quick)
     text = write_page(machine(), rows, None if quick else Path("docs/benchmarks.md"))
     print(text)
     return 0

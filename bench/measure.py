@@ -55,23 +55,22 @@ import numpy
 def resident():
     with open("/proc/self/status") as stream:
         text = stream.read()
-    return sum(int(text.split(name)[1].split()[0]) for name in ("RssAnon:", "RssFile:"))
+    return sum(int(text.split(name)[1].split()[0]) for name in {parts})
 start = resident()
 {work}
 print(resident() - start)
 """
 
 
-def memory(work: str) -> int:
+def memory(work: str, *, mapped: bool = True) -> int:
     """KiB that `work`, Python source, adds to an interpreter with numpy: all that stays resident.
 
-    The parts of a mapped file that were touched count too.
+    The parts of a mapped file that were touched count too, unless `mapped` is off.
     """
+    parts = ("RssAnon:", "RssFile:") if mapped else ("RssAnon:",)
+    source = _MEMORY.format(work=work, parts=parts)
     done = subprocess.run(
-        [sys.executable, "-c", _MEMORY.format(work=work)],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True
     )
     return int(done.stdout)
 
