@@ -140,7 +140,7 @@ def _cores(file: igvm.IgvmFile, count: int) -> Iterator[Row]:
         f"{bound:.2f} U",
         "none",
         f"n cores would take at least the larger of that and ({bound:.2f} + {rest:.2f}) U / n: "
-        "seven are as good as any number; two are used",
+        f"{(bound + rest) / bound:.0f} are as good as any number; two are used",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import igvm
 from igvm.launch.plan import row_dtype
 from igvm.measure import contents as contents_module
-from igvm.measure import side_by_side
+from igvm.measure import side_by_side, snp, vbs
 from igvm.measure.cache import ContentCache
 from igvm.measure.measurement import measure_plans
 from tests import raw
@@ -178,3 +179,35 @@ def test_order_matters(platform: igvm.PlatformType) -> None:
     normal = igvm.Operation.NORMAL
     there = [(normal, 0x1000, 1, START), (normal, 0x2000, 1, START + 4096)]
     assert digest(plan_of(there, platform)) != digest(plan_of(there[::-1], platform))
+
+
+def test_a_chain_ends_with_the_digest(alone: list[bytes]) -> None:
+    """The running digests that explain a measurement come to the same end."""
+    snp_plan, _, vbs_plan = plans_of(igvm.parse(LARGE))
+    assert alone[0] == deque(snp.chain(snp_plan), maxlen=1)[0]
+    assert alone[2] == deque(vbs.chain(vbs_plan), maxlen=1)[0]
+
+
+def test_a_cache_tells_what_a_loader_made_apart() -> None:
+    """Pages that are not in the file count by their bytes, not by their numbers."""
+    cache = ContentCache(FILE)
+    normal, secrets = igvm.Operation.NORMAL, igvm.Operation.SECRETS
+    plan = plan_of([(normal, 0x1000, 1, -2), (secrets, 0x2000, 1, -1)], SNP)
+    digests = set()
+    for page in (A, B):
+        made = plan.with_rows(plan.rows, blobs=[page])
+        digests.add(digest(made, cache))
+        assert digest(made) == digest(made, cache)
+    assert 2 == len(digests)
+
+
+def test_every_page_of_a_plan_at_once() -> None:
+    """All pages in order, of all rows or of some, however long the runs."""
+    normal = igvm.Operation.NORMAL
+    plan = plan_of([(normal, 0, 40000, -1), (normal, 1 << 40, 2, START)], SNP)
+    every = contents_module.pages_of(plan)
+    assert (40002, (1 << 40) + 4096) == (len(every.gpa), int(every.gpa[-1]))
+    assert [START, START + 4096] == every.source[-2:].tolist()
+    some = contents_module.pages_of(plan, np.array([False, True]))
+    assert [1, 1] == some.row.tolist()
+    assert 0 == len(contents_module.pages_of(plan, np.array([False, False])).gpa)

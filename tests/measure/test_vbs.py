@@ -89,6 +89,14 @@ def test_registers_come_last() -> None:
     assert digest == of(file)
 
 
+def test_more_registers_than_any_guest_has() -> None:
+    """A long list that many contexts share would be hashed again and again."""
+    made = struct.pack("<I", 1000) + struct.pack("<BI11s16s", 0, 0x20010, b"", b"") * 1000
+    file = build(VBS, lambda at: [raw.context(at[0])] * 66, made)
+    with pytest.raises(MeasurementError, match="there are more registers than in any guest"):
+        of(file)
+
+
 def test_registers_that_run_out_of_the_file() -> None:
     """A count that the file cannot hold is an error at the header that refers to it."""
     file = build(VBS, lambda at: [raw.context(at[0])], struct.pack("<I", 0xFFFFFFFF) + bytes(40))

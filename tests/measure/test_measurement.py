@@ -1,0 +1,79 @@
+"""`igvm.measure` and what it returns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import igvm
+from igvm.errors import MeasurementError
+from igvm.measure.measurement import NAMES
+from tests import raw
+from tests.measure.files import SNP, TDX, A, build
+from tests.measure.test_snp import POLICY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_measurement_says_what_it_is() -> None:
+    """Name, hash, platform, mask, profile and how many pages of each kind."""
+    heads = [raw.area(1, 0x2000), raw.insert(1, 0x8000), raw.page(0x1000), raw.page(0x2000)]
+    made = igvm.measure(build(SNP, lambda _: [POLICY, *heads]), SNP)
+    assert ("launch digest", "sha384") == (made.name, made.algorithm)
+    assert (SNP, 1, "reference") == (made.platform, made.mask, made.profile)
+    assert {"NORMAL": 2, "PARAMETER": 2} == made.pages
+
+
+def test_every_technology_has_a_name_for_it() -> None:
+    """All but NATIVE, which measures nothing."""
+    assert {igvm.PlatformType.NATIVE} == set(igvm.PlatformType) - NAMES.keys()
+    file = build(igvm.PlatformType.NATIVE, lambda _: [])
+    with pytest.raises(MeasurementError, match="NATIVE has no launch measurement"):
+        igvm.measure(file, igvm.PlatformType.NATIVE)
+
+
+def test_the_reference_wants_a_policy_for_snp() -> None:
+    """Other profiles do not, and the error says so."""
+    with pytest.raises(MeasurementError, match="there is no GUEST_POLICY for SEV_SNP") as caught:
+        igvm.measure(build(SNP, lambda _: []), SNP)
+    assert "not every profile asks for one" == caught.value.hint
+
+
+def test_a_page_whose_data_is_not_in_the_file(tmp_path: Path) -> None:
+    """The error names the file, the header and the field."""
+    path = tmp_path / "cut.igvm"
+    heads = raw.platform(3) + raw.page(0x1000, 0x100)
+    path.write_bytes(raw.Raw(heads, A[:100]).file())
+    with pytest.raises(MeasurementError) as caught:
+        igvm.measure(igvm.open(path), TDX)
+    assert f"{path}+0x30: PAGE_DATA.file_offset: its data is not in the file" == str(caught.value)
+
+
+def test_a_context_that_is_not_in_the_file() -> None:
+    """Neither outside the file nor inside its fixed header."""
+    for place in (0, 23, 0x100000):
+        file = build(SNP, lambda _, place=place: [POLICY, raw.context(place)])  # type: ignore[misc]
+        with pytest.raises(MeasurementError, match=r"VP_CONTEXT\.file_offset: its data is not"):
+            igvm.measure(file, SNP)
+
+
+SCRIPT = """
+import igvm.measure.cca
+import igvm
+from tests.measure.test_tdx import build, raw
+from tests.measure.files import TDX
+file = build(TDX, lambda _: [raw.page(0x1000)])
+made = igvm.measure(file, TDX, profile="td-shim")
+from igvm.measure.measurement import measure
+assert made == measure(file, TDX, profile="td-shim")
+"""
+
+
+def test_the_package_does_not_hide_the_function(request: pytest.FixtureRequest) -> None:
+    """`igvm.measure` can be called whatever of the package of that name was imported before."""
+    root = str(request.config.rootpath)
+    subprocess.run([sys.executable, "-c", SCRIPT], check=True, cwd=root)
