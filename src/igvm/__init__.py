@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from igvm.launch.plan import LaunchPlan, Operation
     from igvm.launch.planning import plan
     from igvm.launch.profiles import profiles
-    from igvm.measure.cache import ContentCache
-    from igvm.measure.cca import RealmParameters
-    from igvm.measure.measurement import Measurement, measure, measure_plan, measure_plans
-    from igvm.measure.tdinfo import TDInfo, rtmr_extend
+    from igvm.measurement.cache import ContentCache
+    from igvm.measurement.cca import RealmParameters
+    from igvm.measurement.measure import Measurement, measure, measure_plan, measure_plans
+    from igvm.measurement.tdinfo import TDInfo, rtmr_extend
     from igvm.spec.context import (
         CCAContext,
         HvSegmentRegister,
@@ -146,14 +146,14 @@ _HOME = {
     "profiles": "igvm.launch.profiles",
     "KernelHashes": "igvm.launch.hashes",
     "lint": "igvm.launch.lint",
-    "Measurement": "igvm.measure.measurement",
-    "measure": "igvm.measure.measurement",
-    "measure_plan": "igvm.measure.measurement",
-    "measure_plans": "igvm.measure.measurement",
-    "ContentCache": "igvm.measure.cache",
-    "RealmParameters": "igvm.measure.cca",
-    "TDInfo": "igvm.measure.tdinfo",
-    "rtmr_extend": "igvm.measure.tdinfo",
+    "Measurement": "igvm.measurement.measure",
+    "measure": "igvm.measurement.measure",
+    "measure_plan": "igvm.measurement.measure",
+    "measure_plans": "igvm.measurement.measure",
+    "ContentCache": "igvm.measurement.cache",
+    "RealmParameters": "igvm.measurement.cca",
+    "TDInfo": "igvm.measurement.tdinfo",
+    "rtmr_extend": "igvm.measurement.tdinfo",
     "CCAContext": "igvm.spec.context",
     "HvSegmentRegister": "igvm.spec.context",
     "HvTableRegister": "igvm.spec.context",

@@ -10,7 +10,7 @@ import pytest
 
 import igvm
 from igvm.errors import MeasurementError
-from igvm.measure.measurement import NAMES
+from igvm.measurement.measure import NAMES
 from tests import raw
 from tests.measure.files import SNP, TDX, A, build
 from tests.measure.test_snp import POLICY
@@ -62,13 +62,13 @@ def test_a_context_that_is_not_in_the_file() -> None:
 
 
 SCRIPT = """
-import igvm.measure.cca
+import igvm.measurement.cca
 import igvm
 from tests.measure.test_tdx import build, raw
 from tests.measure.files import TDX
 file = build(TDX, lambda _: [raw.page(0x1000)])
 made = igvm.measure(file, TDX, profile="td-shim")
-from igvm.measure.measurement import measure
+from igvm.measurement.measure import measure
 assert made == measure(file, TDX, profile="td-shim")
 """
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import igvm
 from igvm.launch.plan import row_dtype
-from igvm.measure import contents as contents_module
-from igvm.measure import side_by_side, snp, vbs
-from igvm.measure.cache import ContentCache
-from igvm.measure.measurement import measure_plans
+from igvm.measurement import contents as contents_module
+from igvm.measurement import side_by_side, snp, vbs
+from igvm.measurement.cache import ContentCache
+from igvm.measurement.measure import measure_plans
 from tests import raw
 from tests.measure.files import CCA, SEV, SEV_ES, SNP, TDX, VBS, A, B
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from igvm.measure import worker
-from igvm.measure.worker import Worker, may_fork
+from igvm.measurement import worker
+from igvm.measurement.worker import Worker, may_fork
 
 if TYPE_CHECKING:
     import mmap
@@ -96,7 +96,7 @@ SCRIPT = """
 import atexit, os, sys, warnings
 sys.path.insert(0, {root!r})
 import igvm
-from igvm.measure import worker
+from igvm.measurement import worker
 from tests.measure.test_properties import LARGE, plans_of
 atexit.register(lambda: print("exit"))
 forked = []

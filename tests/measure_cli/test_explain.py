@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import igvm
-from igvm.measure.explain import explain
+from igvm.measurement.explain import explain
 from tests.measure_cli.small import (
     CCA,
     HELLO_SNP,

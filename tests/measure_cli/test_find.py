@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import igvm
-from igvm.measure.find import Match, find
+from igvm.measurement.find import Match, find
 from tests.measure_cli.small import (
     CCA,
     SEV_ES,

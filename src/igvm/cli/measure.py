@@ -11,7 +11,7 @@ from igvm.cli.shared import Verb, file_argument, json_option, open_file
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
-    from igvm.measure.cca import RealmParameters
+    from igvm.measurement.cca import RealmParameters
 
 _DEFAULT = "reference"
 

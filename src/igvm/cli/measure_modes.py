@@ -119,7 +119,7 @@ def explain(asked: Asked, *, every_page: bool) -> int:
 
 def _trace_lines(plan: LaunchPlan, settings: Settings, *, every_page: bool) -> Iterator[Line]:
     """The lines of a trace, as they come."""
-    from igvm.measure.measurement import NAMES
+    from igvm.measurement.measure import NAMES
     from igvm.report.measure import steps
     from igvm.report.measure_text import step_text, trace_head, trace_tail
 
@@ -134,7 +134,7 @@ def _trace_lines(plan: LaunchPlan, settings: Settings, *, every_page: bool) -> I
 
 def find(asked: Asked, digest: bytes) -> int:
     """Print what leads to a digest."""
-    from igvm.measure.find import find as search
+    from igvm.measurement.find import find as search
     from igvm.report.measure import search_model
     from igvm.report.measure_text import search_text
 

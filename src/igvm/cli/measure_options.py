@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from igvm.launch.hashes import KernelHashes
-    from igvm.measure.cca import RealmParameters
+    from igvm.measurement.cca import RealmParameters
 
 _MOST_COUNTS = 1024
 _MOST_VCPUS = 1 << 16
@@ -74,7 +74,7 @@ def realm(
     """What a VMM chooses for a Realm: `s2sz=40,num_bps=1,rmm=2.0,ripas=0x0-0x200000`."""
     if value is None:
         return None
-    from igvm.measure.cca import RealmParameters
+    from igvm.measurement.cca import RealmParameters
 
     numbers: dict[str, Any] = {}
     ripas: list[tuple[int, int]] = []

@@ -8,8 +8,8 @@ from igvm.errors import MeasurementError, ValidationError
 from igvm.launch.plan import LaunchPlan
 from igvm.launch.planning import plan
 from igvm.launch.profiles import profiles
-from igvm.measure.cache import ContentCache
-from igvm.measure.measurement import NAMES, Measurement, measure_plan, measure_plans
+from igvm.measurement.cache import ContentCache
+from igvm.measurement.measure import NAMES, Measurement, measure_plan, measure_plans
 from igvm.report.info_model import FileModel
 from igvm.report.measure_model import (
     DifferenceModel,
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from igvm.errors import IgvmError
     from igvm.file.view import IgvmFile
     from igvm.launch.hashes import KernelHashes
-    from igvm.measure.cca import RealmParameters
-    from igvm.measure.difference import Place
-    from igvm.measure.explain import Step
-    from igvm.measure.find import Search
+    from igvm.measurement.cca import RealmParameters
+    from igvm.measurement.difference import Place
+    from igvm.measurement.explain import Step
+    from igvm.measurement.find import Search
     from igvm.spec.enums import PlatformType
 
 
@@ -166,7 +166,7 @@ def knowing(platform: PlatformType) -> list[str]:
 
 def steps(made: LaunchPlan, settings: Settings, *, every_page: bool) -> Iterator[TraceStep]:
     """The trace of a plan, step by step."""
-    from igvm.measure.explain import explain
+    from igvm.measurement.explain import explain
 
     found = explain(made, realm=settings.realm, every_page=every_page)
     return (_step(step) for step in found)
@@ -225,7 +225,7 @@ def difference(first: LaunchPlan, second: LaunchPlan) -> DifferenceModel:
     Raises:
         MeasurementError: they cannot be compared.
     """
-    from igvm.measure.difference import first_difference
+    from igvm.measurement.difference import first_difference
 
     found = first_difference(first, second)
     return DifferenceModel(

@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from igvm.launch.plan import NO_SOURCE, PAGE, Operation
-from igvm.measure.contents import windows
+from igvm.measurement.contents import windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measure.cache import ContentCache
+    from igvm.measurement.cache import ContentCache
 
 _RECORD = 128
 _CHUNK = 256

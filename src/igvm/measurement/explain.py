@@ -11,7 +11,7 @@ import msgspec
 
 from igvm.errors import MeasurementError
 from igvm.launch.plan import NO_SOURCE, PAGE, Operation
-from igvm.measure.contents import windows
+from igvm.measurement.contents import windows
 from igvm.spec.context import CCAContext
 from igvm.spec.enums import PlatformType
 from igvm.spec.hyperv import register_name
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measure.cca import RealmParameters
+    from igvm.measurement.cca import RealmParameters
 
     Rows = NDArray[np.void]
 
@@ -76,11 +76,11 @@ def explain(
     if platform in {PlatformType.SEV_SNP, PlatformType.VSM_ISOLATION, PlatformType.CCA}:
         return _chained(plan, groups, realm, every_page=every_page)
     if platform == PlatformType.TDX:
-        from igvm.measure import tdx
+        from igvm.measurement import tdx
 
         return _hashed(plan, groups, hashlib.sha384(), tdx.stream)
     if platform in {PlatformType.SEV, PlatformType.SEV_ES}:
-        from igvm.measure import sev
+        from igvm.measurement import sev
 
         return _hashed(plan, groups, hashlib.sha256(), sev.payload)
     raise MeasurementError(f"{platform.name} has no launch measurement", path=plan.file.path)
@@ -178,14 +178,14 @@ def _chain(
 ) -> tuple[Iterator[bytes], Callable[[Rows], int], int]:
     """The running digests, how many of them rows of one kind have, and the size of one."""
     if plan.platform == PlatformType.SEV_SNP:
-        from igvm.measure import snp
+        from igvm.measurement import snp
 
         return snp.chain(plan), functools.partial(_count, frozenset(snp.PAGE_TYPE)), 48
     if plan.platform == PlatformType.VSM_ISOLATION:
-        from igvm.measure import vbs
+        from igvm.measurement import vbs
 
         return vbs.chain(plan), functools.partial(_count, frozenset(vbs.METADATA)), 32
-    from igvm.measure import cca
+    from igvm.measurement import cca
 
     assert realm is not None
     extending = frozenset({Operation.NORMAL, Operation.UNMEASURED, Operation.PARAMETER})
@@ -207,7 +207,7 @@ def _count(linked: frozenset[Operation], rows: Rows) -> int:
 
 def _registers(plan: LaunchPlan, links: Iterator[bytes], *, every_page: bool) -> Iterator[Step]:
     """The steps for the registers of all contexts, which VBS measures last."""
-    from igvm.measure.vbs import registers
+    from igvm.measurement.vbs import registers
 
     for row in plan:
         if row.operation != Operation.VP_CONTEXT:

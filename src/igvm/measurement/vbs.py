@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from igvm.errors import FormatError, MeasurementError
 from igvm.launch.plan import NO_SOURCE, PAGE, Operation
-from igvm.measure.contents import windows
+from igvm.measurement.contents import windows
 from igvm.spec.context import VBSContextHeader, VBSRegister
 from igvm.spec.enums import Architecture
 from igvm.spec.hyperv import X64_SEGMENT_REGISTERS, X64_TABLE_REGISTERS, register_name
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measure.cache import ContentCache
+    from igvm.measurement.cache import ContentCache
 
 _PAGE_CHUNK = 0x20 + PAGE
 _UNMEASURED = 4

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from igvm.errors import MeasurementError
 from igvm.launch.plan import NO_SOURCE, PAGE, Operation
-from igvm.measure.cache import parted
+from igvm.measurement.cache import parted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measure.cache import ContentCache
+    from igvm.measurement.cache import ContentCache
 
 # Bytes hashed at once of a run of zeroes.
 _WINDOW = 1 << 20

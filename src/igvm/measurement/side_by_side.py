@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from igvm.measure.worker import Worker, may_fork
+from igvm.measurement.worker import Worker, may_fork
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from igvm.launch.plan import Operation
-from igvm.measure import sev, snp
+from igvm.measurement import sev, snp
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measure.cache import ContentCache
+    from igvm.measurement.cache import ContentCache
 
 
 class Engine(NamedTuple):

@@ -11,7 +11,7 @@ import msgspec
 
 from igvm.errors import MeasurementError
 from igvm.launch.plan import NO_SOURCE, PAGE, Operation
-from igvm.measure.contents import Contents, page_sources, windows
+from igvm.measurement.contents import Contents, page_sources, windows
 from igvm.spec.context import CCAContext
 from igvm.spec.enums import CCAHashAlgorithm
 from igvm.spec.initialization import CCAPolicy
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measure.cache import ContentCache
+    from igvm.measurement.cache import ContentCache
 
 _DESCRIPTOR = 0x100
 _RIM_FIELD = 64

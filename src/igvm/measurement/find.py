@@ -9,11 +9,11 @@ import msgspec
 
 from igvm.errors import MeasurementError
 from igvm.launch.profiles import profiles
-from igvm.measure.cache import ContentCache
-from igvm.measure.extend import Engine, engine_for
-from igvm.measure.measurement import measure_plan
-from igvm.measure.variations import WITH_VMSAS, Variation, Way, variations
-from igvm.measure.vmsas import Family, cpu_name, families, family_words
+from igvm.measurement.cache import ContentCache
+from igvm.measurement.extend import Engine, engine_for
+from igvm.measurement.measure import measure_plan
+from igvm.measurement.variations import WITH_VMSAS, Variation, Way, variations
+from igvm.measurement.vmsas import Family, cpu_name, families, family_words
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from igvm.file.view import IgvmFile
     from igvm.launch.hashes import KernelHashes
-    from igvm.measure.cca import RealmParameters
+    from igvm.measurement.cca import RealmParameters
 
 Progress = Callable[[int, int], None]
 """Is told how many variations of how many are done."""

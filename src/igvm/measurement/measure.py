@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
     from igvm.launch.hashes import KernelHashes
     from igvm.launch.plan import LaunchPlan
-    from igvm.measure.cache import ContentCache
-    from igvm.measure.cca import RealmParameters
+    from igvm.measurement.cache import ContentCache
+    from igvm.measurement.cca import RealmParameters
 
 NAMES = {
     PlatformType.SEV_SNP: "launch digest",
@@ -125,7 +125,7 @@ def measure_plans(
     Raises:
         MeasurementError: as for `measure_plan`, for the first plan that gives cause.
     """
-    from igvm.measure.side_by_side import elsewhere
+    from igvm.measurement.side_by_side import elsewhere
 
     def digest(plan: LaunchPlan) -> bytes:
         return _digest(plan, realm, contents)
@@ -166,7 +166,7 @@ def _algorithm(plan: LaunchPlan) -> str:
     if plan.platform in {PlatformType.SEV_SNP, PlatformType.TDX}:
         return "sha384"
     if plan.platform == PlatformType.CCA:
-        from igvm.measure.cca import algorithm_of
+        from igvm.measurement.cca import algorithm_of
 
         return algorithm_of(plan)
     return "sha256"
@@ -178,23 +178,23 @@ def _digest(
     """The digest of `plan`."""
     platform = plan.platform
     if platform == PlatformType.SEV_SNP:
-        from igvm.measure import snp
+        from igvm.measurement import snp
 
         return snp.digest(plan, contents)
     if platform == PlatformType.TDX:
-        from igvm.measure import tdx
+        from igvm.measurement import tdx
 
         return tdx.digest(plan, contents)
     if platform == PlatformType.VSM_ISOLATION:
-        from igvm.measure import vbs
+        from igvm.measurement import vbs
 
         return vbs.digest(plan, contents)
     if platform in {PlatformType.SEV, PlatformType.SEV_ES}:
-        from igvm.measure import sev
+        from igvm.measurement import sev
 
         return sev.digest(plan, contents)
     if platform == PlatformType.CCA:
-        from igvm.measure import cca
+        from igvm.measurement import cca
 
         if realm is None:
             raise MeasurementError(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from igvm.file.view import IgvmFile
-    from igvm.measure.variations import Way
+    from igvm.measurement.variations import Way
 
 Kind = Literal["file", "kvm", "reset", "copies"]
 

@@ -8,7 +8,7 @@ import msgspec
 
 from igvm.errors import MeasurementError
 from igvm.launch.plan import NO_SOURCE, PAGE, Operation
-from igvm.measure.contents import Pages, windows
+from igvm.measurement.contents import Pages, windows
 from igvm.spec.context import CCAContext
 from igvm.spec.enums import PlatformType
 from igvm.spec.hyperv import register_name
@@ -209,7 +209,7 @@ def _fields(one: _Side, index: int) -> dict[str, str]:
     if plan.platform == PlatformType.CCA:
         return _flat(CCAContext.unpack_from(plan.content(source, CCAContext.SIZE)))
     if plan.platform == PlatformType.VSM_ISOLATION:
-        from igvm.measure.vbs import registers
+        from igvm.measurement.vbs import registers
 
         header = int(plan.rows["header"][one.pages.row[index]])
         found: dict[str, str] = {}

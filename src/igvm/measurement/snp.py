@@ -8,14 +8,14 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from igvm.launch.plan import NO_SOURCE, Operation
-from igvm.measure.cache import parted
-from igvm.measure.contents import Contents, page_sources, windows
+from igvm.measurement.cache import parted
+from igvm.measurement.contents import Contents, page_sources, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measure.cache import ContentCache
+    from igvm.measurement.cache import ContentCache
 
 PAGE_TYPE = {
     Operation.NORMAL: 1,

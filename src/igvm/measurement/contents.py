@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from igvm.launch.plan import NO_SOURCE, PAGE
-from igvm.measure.worker import Worker, may_fork
+from igvm.measurement.worker import Worker, may_fork
 
 if TYPE_CHECKING:
     import mmap
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measure.cache import ContentCache
+    from igvm.measurement.cache import ContentCache
 
 # Below this many pages a second process costs more than it saves.
 _WORTH_A_PROCESS = 1024

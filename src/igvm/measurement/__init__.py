@@ -1,0 +1,1 @@
+"""Plans in, digests out: the launch measurements of every isolation technology."""
