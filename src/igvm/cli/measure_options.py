@@ -141,10 +141,11 @@ def kernel_hashes(
             raise click.UsageError("--initrd and --append need --kernel")
         return None
     from igvm.launch.hashes import KernelHashes
-    from igvm.launch.profiles.cloud_hypervisor import KVM
+    from igvm.launch.profiles import profiles
 
-    if names and KVM.name not in names:
-        raise click.UsageError(f"of all profiles only {KVM.name} measures a --kernel")
+    takers = [profile.name for profile in profiles().values() if profile.takes_hashes]
+    if names and not set(takers) & set(names):
+        raise click.UsageError(f"of all profiles only {', '.join(takers)} measures a --kernel")
     text = append or ""
     if text.startswith("@"):
         text = os.fsdecode(_read(text[1:])).rstrip("\n")

@@ -75,7 +75,7 @@ def variations(
     for name in names:
         if platform not in known[name].platforms:
             continue
-        for given in (None,) if hashes is None else (None, hashes):
+        for given in (None, hashes) if hashes and known[name].takes_hashes else (None,):
             try:
                 made = make_plan(file, platform, profile=name, vcpus=vcpus, cpu=0, hashes=given)
             except MeasurementError as error:

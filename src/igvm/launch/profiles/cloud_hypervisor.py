@@ -72,7 +72,14 @@ def mshv(draft: Draft, _request: Request) -> LaunchPlan:
     return plan.with_rows(rows[rows["gpa"].argsort(kind="stable")])
 
 
-KVM = Profile(_KVM, "Cloud Hypervisor with KVM", frozenset((PlatformType.SEV_SNP,)), _SOURCE, kvm)
+KVM = Profile(
+    _KVM,
+    "Cloud Hypervisor with KVM",
+    frozenset((PlatformType.SEV_SNP,)),
+    _SOURCE,
+    kvm,
+    takes_hashes=True,
+)
 MSHV = Profile(
     _MSHV, "Cloud Hypervisor with MSHV", frozenset((PlatformType.SEV_SNP,)), _SOURCE, mshv
 )

@@ -45,6 +45,8 @@ class Profile(msgspec.Struct, frozen=True):
     """From a Draft and a Request to a LaunchPlan."""
     every_vmsa: bool = False
     """Whether it takes VMSAs of all platforms, whatever their mask."""
+    takes_hashes: bool = False
+    """Whether it puts the hashes of a kernel into guest memory."""
 
     def plan(self, draft: Draft, request: Request) -> LaunchPlan:
         """The plan of this loader.
@@ -57,6 +59,9 @@ class Profile(msgspec.Struct, frozen=True):
         if draft.platform not in self.platforms:
             names = ", ".join(kind.name for kind in sorted(self.platforms))
             message = f"profile {self.name} does not load {draft.platform.name}; it loads {names}"
+            raise MeasurementError(message, path=draft.file.path)
+        if request.hashes is not None and not self.takes_hashes:
+            message = f"profile {self.name} does not measure the hashes of a kernel"
             raise MeasurementError(message, path=draft.file.path)
         made: LaunchPlan = self.shape(draft, request)
         _refuse_wrapping(made)
