@@ -117,12 +117,11 @@ def profile_names(names: tuple[str, ...]) -> list[str]:
     Raises:
         UsageError: there is no such profile.
     """
-    from igvm.launch.profiles import profiles
+    from igvm.launch.profiles import NAMES
 
-    known = profiles()
     for name in names:
-        if name not in {*known, "all"}:
-            message = f"there is no profile {name!r}; there are {', '.join([*known, 'all'])}"
+        if name not in {*NAMES, "all"}:
+            message = f"there is no profile {name!r}; there are {', '.join([*NAMES, 'all'])}"
             raise click.UsageError(message)
     return [] if "all" in names else list(dict.fromkeys(names))
 

@@ -167,7 +167,7 @@ def expected_text(expected: Expected, results: Sequence[MeasureResult]) -> Itera
             said = f"as expected, profile {one.profile}"
             said += "" if one.vcpus is None else f", {count_text(one.vcpus, 'vCPU')}"
             yield line(*_title(one.platform), (said, "good"))
-            yield from _digest(one.digest)
+            yield from _digest(expected.digest)
     if expected.matches:
         return
     yield from _digest(expected.digest, "expected", "bad")

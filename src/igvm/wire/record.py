@@ -39,7 +39,7 @@ from igvm.errors import FormatError
 from igvm.wire.openenum import ValueCache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy as np
 
@@ -206,8 +206,26 @@ def pack(self):
 """
 
 
+def _defer(cls: type[Record]) -> None:
+    """Have the codec of `cls` made when it is first used: most commands use few structures."""
+
+    def first(name: str) -> Callable[..., Any]:
+        def make_and_call(*arguments: Any, **options: Any) -> Any:
+            _compile(cls)
+            return getattr(cls, name)(*arguments, **options)
+
+        return make_and_call
+
+    cls.unpack_from = staticmethod(first("unpack_from"))  # type: ignore[method-assign]
+    cls.iter_unpack = staticmethod(first("iter_unpack"))  # type: ignore[method-assign]
+    cls.pack = first("pack")  # type: ignore[method-assign]
+
+
 def _compile(cls: type[Record]) -> None:
     """Generate the codec of `cls`, and keep its source."""
+    for item in cls.FIELDS:
+        if item.kind in {"record", "array"} and "SOURCE" not in vars(item.type):
+            _compile(item.type)
     fields = cls.FIELDS
     scope: dict[str, Any] = {"struct": struct, "_cls": cls}
     codes, builds, parts = "<", {}, []
@@ -348,8 +366,16 @@ class _RecordMeta(_StructMeta):
             cls.FIELDS = tuple(fields)
             cls.SIZE = fields[-1].offset + fields[-1].size
         if hasattr(cls, "FIELDS"):  # a subclass without fields has the bytes of its base
-            _compile(cls)
+            _defer(cls)
         return cls
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(cls, name: str) -> Any:  # noqa: N805 - a metaclass
+            if name == "SOURCE" and "FIELDS" in dir(cls):
+                _compile(cls)
+                return cls.SOURCE
+            raise AttributeError(name)
 
 
 class Record(_Struct, metaclass=_RecordMeta):
