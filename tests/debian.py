@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
 from examples.firmware import UnavailableError, unpack
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -40,6 +38,22 @@ def unpacked(cache: pytest.Cache, package: str, *, suite: str | None = None) -> 
                 pytest.fail(missing)
             pytest.skip(missing)
     return found
+
+
+def mirror() -> str:
+    """Where this machine takes its own Debian packages from.
+
+    Raises:
+        UnavailableError: it does not say.
+    """
+    folder = Path("/etc/apt")
+    files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+    found = re.findall(r"^(?:URIs:|deb(?:\s+\[.*?\])?)\s+(\S+)", text, re.MULTILINE)
+    for address in found:
+        if "debian" in address and "security" not in address:
+            return str(address)
+    raise UnavailableError("apt's sources name no Debian mirror")
 
 
 def settings(folder: Path, suite: str) -> tuple[str, ...]:
