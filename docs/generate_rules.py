@@ -12,12 +12,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from igvm.file.check.reference.rules import CRASH_NAMES, REFERENCE_RULES
 from igvm.file.check.rule import SPEC_RULES
 from igvm.file.check.spec import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from igvm.file.check.reference.rules import ReferenceRule
     from igvm.file.check.rule import Rule
 
 FOLDER = Path(__file__).resolve().parent / "rules"
@@ -50,6 +52,43 @@ def page(rule: Rule) -> str:
     )
 
 
+def reference_page(rule: ReferenceRule) -> str:
+    """The page of one way in which the reference refuses a file."""
+    releases = ", ".join(f"{release}.0" for release in rule.releases)
+    crash = f"\nThe crate panics here: {CRASH_NAMES}.\n" if rule.crashes else ""
+    return (
+        f"# igvm: {rule.name}\n\n"
+        f"{rule.words[:1].upper()}{rule.words[1:]}.\n\n"
+        f":Severity: {rule.severity.name.lower()}\n"
+        f":Releases: {releases}\n"
+        f":Source: {rule.source}, in src/lib.rs of the igvm crate\n"
+        f"{crash}\n"
+        "What a release of the reference takes is a fact about that release and not a rule of the\n"
+        "specification; see [the reference's verdicts](../reference-verdicts.md).\n"
+    )
+
+
+def reference_index(rules: Iterable[ReferenceRule]) -> str:
+    """The list of all answers of the reference, in the order in which it gives them."""
+    rows, hidden = [], []
+    for rule in rules:
+        name = reference_name(rule)
+        rows.append(f"| [{rule.name}]({name}.md) | {', '.join(rule.releases)} | {rule.words} |\n")
+        hidden.append(f"{name}\n")
+    return (
+        "# The reference's answers\n\n"
+        "`igvm check --rules igvm-0.5` (or `igvm-0.4`) reports at most one of these errors:\n"
+        "the one that the crate stops at.\n\n"
+        f"| rule | releases | |\n| --- | --- | --- |\n{''.join(rows)}\n"
+        f"```{{toctree}}\n:hidden:\n\n{''.join(hidden)}```\n"
+    )
+
+
+def reference_name(rule: ReferenceRule) -> str:
+    """The file name of a rule's page, without its ending."""
+    return f"igvm.{rule.name}"
+
+
 def index(rules: Iterable[Rule]) -> str:
     """The list of all rules, by subject, in the order in which they are checked."""
     parts = [_HEAD]
@@ -62,7 +101,7 @@ def index(rules: Iterable[Rule]) -> str:
             parts.append(f"| {link} | {rule.severity.name.lower()} | {rule.words} |\n")
             hidden.append(f"{rule.name}\n")
         parts.append("\n")
-    return "".join([*parts, *hidden, "```\n"])
+    return "".join([*parts, *hidden, "reference\n", "```\n"])
 
 
 def generate(folder: Path = FOLDER) -> list[Path]:
@@ -71,6 +110,9 @@ def generate(folder: Path = FOLDER) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     pages = {f"{name}.md": page(rule) for name, rule in SPEC_RULES.items()}
     pages["index.md"] = index(SPEC_RULES.values())
+    answers = REFERENCE_RULES.values()
+    pages |= {f"{reference_name(rule)}.md": reference_page(rule) for rule in answers}
+    pages["reference.md"] = reference_index(answers)
     for old in folder.glob("*.md"):
         if old.name not in pages:
             old.unlink()

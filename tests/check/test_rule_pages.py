@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from igvm.file.check.reference import REFERENCE_RULES
 from igvm.file.check.rule import SPEC_RULES
 from igvm.file.check.spec import load
 
@@ -31,9 +32,20 @@ def test_every_rule_gets_a_page(tmp_path: Path) -> None:
     """There is a page for each rule and an index, and a page of an old rule goes."""
     (tmp_path / "old-rule.md").write_text("old")
     _generator().generate(tmp_path)
-    assert {f"{name}.md" for name in SPEC_RULES} | {"index.md"} == {
-        path.name for path in tmp_path.iterdir()
-    }
+    answers = {f"igvm.{name}.md" for name in REFERENCE_RULES}
+    expected = {f"{name}.md" for name in SPEC_RULES} | answers | {"index.md", "reference.md"}
+    assert expected == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_page_of_the_reference_says_what_it_does(tmp_path: Path) -> None:
+    """Words, releases and source are on the page, and a crash is called one."""
+    _generator().generate(tmp_path)
+    text = (tmp_path / "igvm.panic.relocation-alignment-zero.md").read_text()
+    rule = REFERENCE_RULES["panic.relocation-alignment-zero"]
+    assert rule.words[1:] in text
+    assert ":Releases: 0.4.0, 0.5.0" in text
+    assert rule.source in text
+    assert "The crate panics here" in text
 
 
 def test_a_page_has_everything_that_is_declared(tmp_path: Path) -> None:
