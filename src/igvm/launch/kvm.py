@@ -86,7 +86,8 @@ def kvm_reset_vmsa(features: int) -> SEVVMSA:
     """The VMSA of a vCPU whose registers nobody sets: KVM's own reset state.
 
     Accessed bits of segments are clear, TR is a 16-bit TSS, and RDX has 0x600 whatever the CPU
-    is, since KVM resets a vCPU before it knows (arch/x86/kvm/svm/svm.c, init_vmcb; x86.c).
+    is, since KVM resets a vCPU before it knows (arch/x86/kvm/svm/svm.c, init_vmcb). The 0x600 is
+    from memory of x86.c and not read again; sev-snp-measure's EC2 and GCE models have it too.
     """
     data = SEVSelector(attrib=0x92, limit=0xFFFF)
     reset = reset_vmsa(_KVM_SIGNATURE, features)
