@@ -14,6 +14,9 @@ _prefix = struct.Struct("<II").unpack_from
 # Equal headers in a row before the array comparison pays.
 _WORTH_A_RUN = 12
 _FIRST_WINDOW = 256
+# A comparison that finds fewer headers than this did not pay.
+_GOOD_RUN = 64
+_MOST_PATIENCE = 1024
 
 
 class Walk(NamedTuple):
@@ -42,6 +45,7 @@ def walk(section: memoryview) -> Walk:
     offsets: list[int] = []
     types: list[int] = []
     position = repeated = 0
+    worth = _WORTH_A_RUN
     previous = (-1, -1)
 
     def flush() -> None:
@@ -62,7 +66,7 @@ def walk(section: memoryview) -> Walk:
         position += stride
         repeated = repeated + 1 if prefix == previous else 0
         previous = prefix
-        if repeated == _WORTH_A_RUN:
+        if repeated == worth:
             flush()
             count = _run(section, position, kind, length, stride)
             chunks.append(
@@ -71,6 +75,8 @@ def walk(section: memoryview) -> Walk:
             kinds.append(np.full(count, kind, np.uint32))
             position += count * stride
             repeated = 0
+            # Where runs end soon after they were noticed, wait longer before the next comparison.
+            worth = _WORTH_A_RUN if count >= _GOOD_RUN else min(2 * worth, _MOST_PATIENCE)
     flush()
     if not chunks:
         return Walk(np.empty(0, np.uint32), np.empty(0, np.uint32), 0)
