@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line and exit."""
-    if sys.argv[1:] == ["--version"]:
+    if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from igvm._version import __version__
 
         sys.stdout.write(f"igvm {__version__}\n")
         return
+    if sys.stderr is None:  # the caller has closed it
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
+    if sys.stdout is None:
+        sys.stderr.write("igvm: standard output is closed\n")
+        sys.exit(3)
+    # numpy's linear algebra, which nothing here uses, would start a thread a processor.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from igvm.cli.app import app
 
         app.main(prog_name="igvm")
     except KeyboardInterrupt:  # before there was a verb to be interrupted
-        sys.exit(130)
+        _leave(130)
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else 0)
+
+
+def _leave(code: int) -> None:
+    """Exit at once: to take numpy and all else apart takes as long as many a command."""
+    watched = sys.gettrace() or sys.getprofile() or sys.flags.inspect
+    if watched:  # by a debugger or a profiler, which has things to do at the end
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # its reader is gone, or it is closed
+            code = code or 1
+    os._exit(code)

@@ -11,7 +11,6 @@ import click
 from igvm.cli.app import UNREADABLE, USAGE, complain
 from igvm.cli.shared import open_file, print_json, print_lines
 from igvm.errors import IgvmError
-from igvm.report.encode import encode
 from igvm.report.measure import Job, Settings, file_model, knowing, measured
 from igvm.report.measure_model import Expected, MeasureReport, names_option
 from igvm.spec.enums import PlatformType
@@ -273,4 +272,6 @@ def _complain(message: str, hint: str | None) -> int:
 
 
 def _print(asked: Asked, report: MeasureReport) -> None:
+    from igvm.report.encode import encode
+
     print_json([encode(report, pretty=asked.json == "pretty")])

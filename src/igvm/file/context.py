@@ -17,7 +17,6 @@ from igvm.spec.context import (
     VBSRegister,
 )
 from igvm.spec.enums import Architecture
-from igvm.spec.hyperv import X64_SEGMENT_REGISTERS, X64_TABLE_REGISTERS, register_name
 from igvm.spec.vmsa import SEVVMSA
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ class VBSContext(msgspec.Struct, frozen=True, gc=False):
 
     def values(self) -> dict[str, int | HvTableRegister | HvSegmentRegister]:
         """Every register by name, decoded: a number, a table register or a segment register."""
+        from igvm.spec.hyperv import X64_SEGMENT_REGISTERS, X64_TABLE_REGISTERS, register_name
+
         result: dict[str, int | HvTableRegister | HvSegmentRegister] = {}
         for register in self.registers:
             number = register_name(self.architecture, register.register_name)

@@ -11,7 +11,6 @@ from igvm.launch.plan import NO_SOURCE, PAGE, Operation
 from igvm.measurement.contents import windows
 from igvm.spec.context import VBSContextHeader, VBSRegister
 from igvm.spec.enums import Architecture
-from igvm.spec.hyperv import X64_SEGMENT_REGISTERS, X64_TABLE_REGISTERS, register_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +120,8 @@ def _value(plan: LaunchPlan, register: VBSRegister) -> bytes:
     Most registers have 8 bytes; of a table register the first 6 are padding (igvm 0.5.0,
     registers.rs).
     """
+    from igvm.spec.hyperv import X64_SEGMENT_REGISTERS, X64_TABLE_REGISTERS, register_name
+
     value = register.register_value
     if plan.file.architecture == Architecture.X64:
         name = register_name(Architecture.X64, register.register_name)

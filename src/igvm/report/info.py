@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from igvm.errors import FormatError
 from igvm.file.check.finding import Severity
+from igvm.report.file_model import FileModel
 from igvm.report.findings import checked
 from igvm.report.info_model import (
     CCAPolicyModel,
     Checksum,
     ContextModel,
     Corim,
-    FileModel,
     IDBlock,
     Info,
     Memory,

@@ -6,17 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from igvm.report.file_model import FileModel  # noqa: TC001 - msgspec reads annotations
 from igvm.report.findings import Result  # noqa: TC001 - msgspec reads annotations
 from igvm.report.registers import Registers  # noqa: TC001 - msgspec reads annotations
-
-
-class FileModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The file itself."""
-
-    name: str | None
-    """As it was given; null for bytes that have no name."""
-    size: int
-    """Bytes."""
 
 
 class Checksum(msgspec.Struct, frozen=True, kw_only=True):

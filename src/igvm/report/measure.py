@@ -10,7 +10,7 @@ from igvm.launch.planning import plan
 from igvm.launch.profiles import profiles
 from igvm.measurement.cache import ContentCache
 from igvm.measurement.measure import NAMES, Measurement, measure_plan, measure_plans
-from igvm.report.info_model import FileModel
+from igvm.report.file_model import FileModel
 from igvm.report.measure_model import (
     DifferenceModel,
     FieldModel,

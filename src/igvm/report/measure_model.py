@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from igvm.report.info_model import FileModel  # noqa: TC001 - msgspec reads annotations
+from igvm.report.file_model import FileModel  # noqa: TC001 - msgspec reads annotations
 
 
 class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
