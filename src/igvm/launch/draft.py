@@ -119,7 +119,7 @@ def _mine(table: Table[Record], mask: int) -> NDArray[np.intp]:
     """Which headers of `table` are for the platform."""
     import numpy as np
 
-    return np.flatnonzero(table.column("compatibility_mask") & np.uint32(mask))
+    return np.flatnonzero(table.column("compatibility_mask") & np.uint32(mask) != 0)
 
 
 def _granules(file: IgvmFile, platform: PlatformType) -> int:

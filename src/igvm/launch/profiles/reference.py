@@ -19,7 +19,7 @@ from igvm.spec.enums import HeaderType, PageDataType, PlatformType
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
     from igvm.launch.plan import LaunchPlan
-from igvm.launch.profiles.profile import Request
+    from igvm.launch.profiles.profile import Request
 
 _WITHOUT = (PlatformType.CCA, PlatformType.SEV, PlatformType.SEV_ES)
 """Platforms that the crate does not measure."""
