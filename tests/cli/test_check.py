@@ -111,6 +111,32 @@ def test_a_rule_is_explained(run: Run) -> None:
     assert ("checksum", ["spec"]) == (one["name"], one["rule_sets"])
 
 
+def test_rules_of_a_loader(run: Run) -> None:
+    """The rules of one loader are listed, and one is explained by the name that a finding has."""
+    listed = run("rules", "--loader", "openvmm").stdout
+    assert "  error overlap\n    OpenVMM does not import a page twice (openvmm)\n" in listed
+    assert "checksum" not in listed
+    explained = run("rules", "loader/openvmm/overlap").stdout
+    assert explained.startswith("overlap  error\n  OpenVMM does not import a page twice.\n")
+    assert "  Checked by: openvmm\n" in explained
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["overlap", "--rules", "spec"], "there is no rule overlap among those of spec"),
+        (["--rules", "spec", "--loader", "openvmm"], "--rules and --loader do not go together"),
+    ],
+)
+def test_rules_that_do_not_go_together(run: Run, arguments: list[str], said: str) -> None:
+    """A rule of another set, and two sets at once, are usage errors."""
+    result = run("rules", *arguments)
+    assert (f"igvm: rules: {said}\nhint: see igvm rules --help\n", 2) == (
+        result.stderr,
+        result.exit_code,
+    )
+
+
 def test_no_such_rule(run: Run) -> None:
     """A name that no rule has is a usage error."""
     result = run("rules", "nonsense")

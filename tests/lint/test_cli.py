@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from igvm.cli import check
+from igvm.cli import shared
+from igvm.file.check import RULE_SETS
 from igvm.launch.lint import LOADERS
 from tests.lint.examples import FINE, FINE_SNP
 from tests.lint.small import make
@@ -34,8 +35,9 @@ def native(tmp_path: Path) -> Path:
 
 
 def test_the_option_has_every_loader() -> None:
-    """The choices are the loaders that the library knows."""
-    assert tuple(LOADERS) == check._LOADERS
+    """The choices are the loaders and the rule sets that the library knows."""
+    assert tuple(LOADERS) == shared.LOADERS
+    assert set(RULE_SETS) == set(shared.RULE_SETS)
 
 
 def test_a_file_that_boots(native: Path) -> None:

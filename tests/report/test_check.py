@@ -125,6 +125,19 @@ def test_one_rule() -> None:
     assert [] == rule_list("spec", "InvalidChecksum").rules
 
 
+def test_rules_of_loaders() -> None:
+    """What loaders do is listed too, and found by the name that a finding has."""
+    some = rule_list("openvmm").rules
+    assert {"openvmm"} <= {name for one in some for name in one.rule_sets}
+    assert len(some) < len(rule_list().rules)
+    (one,) = rule_list(None, "loader/openvmm/overlap").rules
+    assert "OpenVMM does not import a page twice" == one.words
+    assert [] == rule_list(None, "loader/qemu-tcg/vmsa-gpa").rules
+    assert not [one.words for one in rule_list().rules if "{" in one.words]
+    named = {rule for one in some for rule in [f"loader/openvmm/{one.name}"]}
+    assert all(rule_list(None, rule).rules for rule in named)
+
+
 def test_a_rule_that_crashes() -> None:
     """The explanation of a panic says that it is one."""
     assert "crashes" in text(rule_text(rule_list(None, "panic.vbs-mixed-vtl")))

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 import click
 
 from igvm.cli.app import UNREADABLE, complain, os_message
-from igvm.cli.shared import STDIN, Verb, json_option, print_json, print_lines, read_input
+from igvm.cli.shared import (
+    LOADERS,
+    RULE_SETS,
+    STDIN,
+    Verb,
+    json_option,
+    print_json,
+    print_lines,
+    read_input,
+)
 
 if TYPE_CHECKING:
     from igvm.file.check.finding import Severity
     from igvm.report.findings import Checked
 
-_RULES = ("spec", "igvm-0.5", "igvm-0.4")
-_LOADERS = (
-    "qemu-tcg",
-    "qemu-kvm-snp",
-    "cloud-hypervisor-kvm",
-    "cloud-hypervisor-mshv",
-    "openvmm",
-)
 _SEVERITIES = ("note", "warning", "error")
 
 
@@ -35,7 +36,7 @@ _SEVERITIES = ("note", "warning", "error")
 @click.option(
     "--rules",
     multiple=True,
-    type=click.Choice([*_RULES, "all"]),
+    type=click.Choice([*RULE_SETS, "all"]),
     default=["spec"],
     show_default=True,
     help="What to check against: the specification, or whether a release of the reference crate "
@@ -45,9 +46,9 @@ _SEVERITIES = ("note", "warning", "error")
     "--loader",
     "loaders",
     multiple=True,
-    type=click.Choice(_LOADERS),
+    type=click.Choice(LOADERS),
     metavar="NAME",
-    help=f"{', '.join(_LOADERS)}: ask whether the file boots in a loader, and what that loader "
+    help=f"{', '.join(LOADERS)}: ask whether the file boots in a loader, and what that loader "
     "ignores or changes; instead of --rules, unless that is given too. May be given several times.",
 )
 @click.option(
@@ -83,7 +84,7 @@ def command(
     from igvm import report
     from igvm.file.check.finding import Severity
 
-    wanted = _RULES if "all" in rules else tuple(one for one in _RULES if one in rules)
+    wanted = RULE_SETS if "all" in rules else tuple(one for one in RULE_SETS if one in rules)
     if loaders and not _is_given("rules"):
         wanted = ()
     files: list[Checked] = []

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 STDIN = "<stdin>"
 """What standard input is called in messages."""
 
+RULE_SETS = ("spec", "igvm-0.5", "igvm-0.4")
+"""What `igvm check --rules` takes; a test holds it against the library."""
+
+LOADERS = (
+    "qemu-tcg",
+    "qemu-kvm-snp",
+    "cloud-hypervisor-kvm",
+    "cloud-hypervisor-mshv",
+    "openvmm",
+)
+"""What `igvm check --loader` takes; a test holds it against the library."""
+
 JSON_MODES = ("off", "short", "pretty")
 
 _COLOURS = {

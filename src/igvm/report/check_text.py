@@ -52,7 +52,8 @@ def _summary(result: Result, *, alone: bool) -> Iterator[Piece]:
         said = counts or [("no findings", "good")]
         title = "" if alone else "specification: "
     else:
-        title = f"{result.rules.replace('-', ' ')}: "
+        release = result.rules.removeprefix("igvm-")
+        title = f"{result.rules if release == result.rules else f'igvm {release}'}: "
         style = "good" if result.verdict == "accepted" else "bad"
         said = [("CRASHES" if result.verdict == "crashes" else result.verdict, style)]
     for number, (text, style) in enumerate(said):

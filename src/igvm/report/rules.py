@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from igvm.report.layout import Line
 
 _STYLES = {"error": "bad", "warning": "warning", "note": "quiet"}
+_HEADS = {"spec": "specification"} | dict.fromkeys(
+    ("igvm-0.4", "igvm-0.5"), "reference (igvm crate)"
+)
 _INDENT = 2
 
 
@@ -22,12 +25,12 @@ class RuleModel(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     rule_sets: list[str]
-    """The rule sets that it is part of: spec, igvm-0.4, igvm-0.5."""
+    """The rule sets that it is part of: spec, igvm-0.4, igvm-0.5, or the names of loaders."""
     severity: Literal["note", "warning", "error"]
     words: str
     """The rule in one sentence."""
     source: str
-    """The clause, or the function of the reference, that says so."""
+    """The clause, or the file of the reference or the loader, that says so."""
     rationale: str
     """Why it matters; may be empty."""
     crashes: bool
@@ -72,31 +75,52 @@ def rule_list(rule_set: str | None = None, name: str | None = None) -> RuleList:
         )
         for two in REFERENCE_RULES.values()
     ]
-    # A finding of the reference is named with its release: igvm-0.5/InvalidChecksum.
-    release, slash, bare = (name or "").rpartition("/")
+    found += _loader_rules()
+    # A finding of the reference is named with its release, igvm-0.5/InvalidChecksum, and one of
+    # a loader with the loader, loader/qemu-tcg/order-trap.
+    named, slash, bare = (name or "").removeprefix("loader/").rpartition("/")
     return RuleList(
         rules=[
             one
             for one in found
             if (rule_set is None or rule_set in one.rule_sets)
             and (name is None or one.name == bare)
-            and (not slash or release in one.rule_sets)
+            and (not slash or named in one.rule_sets)
         ]
     )
+
+
+def _loader_rules() -> list[RuleModel]:
+    """The rules of `igvm check --loader`."""
+    from igvm.launch.lint import loader_rules
+
+    return [
+        RuleModel(
+            name=one.name,
+            rule_sets=list(one.loaders),
+            severity=one.severity.name.lower(),  # type: ignore[arg-type]
+            words=one.sentence(),
+            source=one.source,
+            rationale=one.rationale,
+            crashes=False,
+        )
+        for one in loader_rules()
+    ]
 
 
 def list_text(listed: RuleList) -> Iterator[Line]:
     """Every rule with its sentence."""
     group = ""
     for one in listed.rules:
-        head = "specification" if one.rule_sets == ["spec"] else "reference (igvm crate)"
+        head = _HEADS.get(one.rule_sets[0], "loaders")
         if head != group:
             if group:
                 yield line()
             yield line((head, "title"))
             group = head
         yield line("  ", (one.severity, _STYLES[one.severity]), " ", (one.name, "name"))
-        yield from words(one.words, first=line("    "), indent=4)
+        whom = f" ({', '.join(one.rule_sets)})" if head == "loaders" else ""
+        yield from words(one.words + whom, first=line("    "), indent=4)
 
 
 def rule_text(listed: RuleList) -> Iterator[Line]:

@@ -19,6 +19,7 @@ _HEAD = """\
 A finding's rule is `loader/NAME/RULE`, and its message ends with where the fact was read. "run"
 says that it was seen to happen; everything else was read in the source. What only the host knows
 is not judged: how much memory and how many vCPUs there are, or what its processor can do.
+`igvm rules --loader NAME` lists the rules below in a terminal, and `igvm rules RULE` explains one.
 
 """
 
@@ -44,8 +45,7 @@ def page() -> str:
         title = (importlib.import_module(subject).__doc__ or "").partition("\n")[0].rstrip(".")
         parts.append(f"\n## {title}\n")
         for rule in rules:
-            names = sorted({LOADERS[name].program for name in rule.loaders})
-            words = rule.words.replace("{who}", names[0] if len(names) == 1 else "the loader")
+            words = rule.sentence()
             loaders = ", ".join(f"`{name}`" for name in rule.loaders)
             reason = rule.rationale.replace("\n", " ").replace("  ", "\n\n")
             parts.append(

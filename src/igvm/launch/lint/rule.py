@@ -39,9 +39,15 @@ class LoaderRule(msgspec.Struct, frozen=True):
     rationale: str = ""
     """Why it matters and what to do; the docstring of the body."""
 
+    def sentence(self, *loaders: str) -> str:
+        """The fact as it is about `loaders`, all of the rule's where none is named."""
+        programs = {LOADERS[name].program for name in loaders or self.loaders}
+        who = programs.pop() if len(programs) == 1 else "the loader"
+        return self.words.replace("{who}", who)
+
     def rule(self, loader: str) -> Rule:
         """This rule for one loader; its words end with the source, so each finding cites it."""
-        words = self.words.replace("{who}", LOADERS[loader].program)
+        words = self.sentence(loader)
         return Rule(
             f"loader/{loader}/{self.name}",
             self.severity,
