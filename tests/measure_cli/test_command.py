@@ -135,7 +135,7 @@ def test_other_platforms_are_still_told(measure: Command) -> None:
         (2, "hello.igvm --platform TDX", "the file is for NATIVE, SEV_SNP, VSM_ISOLATION"),
         (2, "hello.igvm --platform SEV_SNP --profile td-shim", "does not load SEV_SNP"),
         (2, "hello.igvm --profile td-shim", "profile td-shim does not load SEV_SNP"),
-        (2, "hello.igvm --profile nope", "there is no profile 'nope'"),
+        (2, "hello.igvm --profile nope", "'nope' is not one of 'reference', 'igvmmeasure'"),
         (2, "hello.igvm --platform SEV_SNP --profile qemu-kvm", "needs the number of vCPUs"),
         (2, "hello.igvm --profile qemu-kvm --vcpus 2", "needs the processor model"),
         (2, "realm.igvm", "parameters that the VMM chooses"),

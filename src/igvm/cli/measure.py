@@ -8,6 +8,7 @@ import click
 
 from igvm.cli import measure_options as read
 from igvm.cli.shared import Verb, file_argument, json_option, open_file
+from igvm.launch.profiles import NAMES
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ _DEFAULT = "reference"
     "--profile",
     "profiles",
     multiple=True,
+    type=click.Choice([*NAMES, "all"]),
     metavar="NAME",
-    help="What loads the file, or `all` for a table. May be given several times.  "
-    f"[default: {_DEFAULT}]",
+    help=f"What loads the file: {', '.join(NAMES)}; or `all` for a table. May be given several "
+    f"times.  [default: {_DEFAULT}]",
 )
 @click.option(
     "--vcpus",
