@@ -9,6 +9,7 @@ import pytest
 
 import igvm
 from igvm.errors import MeasurementError
+from igvm.measurement import vbs
 from tests import raw
 from tests.measure.files import VBS, A, B, build
 
@@ -55,6 +56,36 @@ def test_pages() -> None:
     digest = page(digest, 0x2000)
     digest = page(digest, 0x3000, metadata=4)  # data_unmeasured
     assert digest == of(file)
+
+
+def test_many_pages_wherever_they_are() -> None:
+    """Pages that follow each other in the file, that do not, and that have no data, for batches."""
+    data = [struct.pack("<Q", number + 1) * 512 for number in range(150)]
+    forwards = list(range(150))
+    order = [*forwards, *reversed(forwards), *[0, None, 7] * 20, *[None] * 300, *forwards]
+    file = build(
+        VBS,
+        lambda at: [
+            raw.page(0x1000 * index, 0 if one is None else at[one])
+            for index, one in enumerate(order)
+        ],
+        *data,
+    )
+    digest = bytes(32)
+    for index, one in enumerate(order):
+        digest = page(digest, 0x1000 * index, bytes(4096) if one is None else data[one])
+    assert digest == of(file)
+    assert digest == list(vbs.chain(igvm.plan(file, VBS)))[-1]
+
+
+def test_a_page_that_the_loader_made() -> None:
+    """The bytes of a page may come from the plan instead of the file."""
+    file = build(VBS, lambda at: [raw.page(0x1000, at[0]), raw.page(0x2000)], A)
+    plan = igvm.plan(file, VBS)
+    rows = plan.rows.copy()
+    rows["source"][1] = -2
+    made = plan.with_rows(rows, blobs=[B])
+    assert page(page(bytes(32), 0x1000, A), 0x2000, B) == igvm.measure_plan(made).digest
 
 
 def test_a_parameter_area_of_two_pages() -> None:

@@ -48,12 +48,14 @@ class Table(Generic[R]):
         # frombuffer holds on to the mapping while a column lives; ndarray(buffer=section) does not.
         held = np.frombuffer(section, np.uint8)
         self._slots = np.ndarray((slots,), record.dtype(), held, 8 if slots else 0, (8,))
-        self._where: Any = offsets // 8
+        self._where: Any = None
         if len(offsets) > 1:
             step = int(offsets[1]) - int(offsets[0])
             if step > 0 and bool((offsets[1:] - offsets[:-1] == step).all()):
                 first = int(offsets[0]) // 8
                 self._where = slice(first, first + (len(offsets) - 1) * (step // 8) + 1, step // 8)
+        if self._where is None:
+            self._where = offsets // 8
 
     def __len__(self) -> int:
         return len(self.index)

@@ -9,7 +9,7 @@ from igvm.file.data import CONTEXT_FORMAT
 from igvm.launch.plan import NO_SOURCE, PAGE
 from igvm.spec.context import VBSContextHeader
 from igvm.spec.directive import ErrorRange, PageData, ParameterArea, ParameterInsert, VPContext
-from igvm.spec.enums import HeaderType, PlatformType
+from igvm.spec.enums import HeaderType, PageDataFlags, PlatformType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,15 +142,18 @@ def _pages(file: IgvmFile, mask: int, granules: int) -> NDArray[np.void]:
     rows = _blank(table, HeaderType.PAGE_DATA, where)  # type: ignore[arg-type]
     if not len(rows):
         return rows
-    rows["flags"] = table[PageData.flags][where]
-    rows["data_type"] = table[PageData.data_type][where]
-    rows["pages"] = np.where(rows["flags"] & 1, LARGE // PAGE, granules)
+    flags = table[PageData.flags][where]
+    large = flags & np.uint32(PageDataFlags.IS_2MB_PAGE) != 0
+    rows["flags"], rows["data_type"] = flags, table[PageData.data_type][where]
+    rows["pages"] = granules
+    rows["pages"][large] = LARGE // PAGE
     offsets = table[PageData.file_offset][where].astype(np.int64)
-    rows["source"] = np.where(offsets == 0, NO_SOURCE, offsets)
-    outside = (offsets != 0) & (offsets + granules * PAGE > len(file.buffer))
-    if outside.any():
+    outside = offsets > len(file.buffer) - granules * PAGE
+    if outside.any() and (outside := outside & (offsets != 0)).any():
         header = file.header(int(rows["header"][outside.argmax()]))
         raise beyond(file, header.offset, "PAGE_DATA")
+    offsets[offsets == 0] = NO_SOURCE
+    rows["source"] = offsets
     return rows
 
 

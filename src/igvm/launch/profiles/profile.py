@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from igvm.errors import MeasurementError
-from igvm.launch.plan import PAGE, LaunchPlan, Operation, row_dtype
+from igvm.launch.plan import NO_SOURCE, PAGE, LaunchPlan, Operation, row_dtype
 from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, PlatformType
 from igvm.spec.initialization import GuestPolicy
 
@@ -73,6 +73,8 @@ def _refuse_wrapping(plan: LaunchPlan) -> None:
     import numpy as np
 
     rows = plan.rows
+    if not len(rows) or int(rows["gpa"].max()) + int(rows["pages"].max()) * PAGE <= 1 << 64:
+        return
     last = rows["gpa"] + (rows["pages"].clip(min=1) - np.uint64(1)) * np.uint64(PAGE)
     wrong = last < rows["gpa"]
     if wrong.any():
@@ -96,6 +98,13 @@ def start(draft: Draft, operations: NDArray[np.uint8], **more: Any) -> LaunchPla
     )
 
 
+_OPERATIONS = {
+    HeaderType.PARAMETER_INSERT: Operation.PARAMETER,
+    HeaderType.ERROR_RANGE: Operation.ERROR_RANGE,
+    HeaderType.VP_CONTEXT: Operation.VP_CONTEXT,
+}
+
+
 def operations(
     draft: Draft,
     *,
@@ -114,20 +123,19 @@ def operations(
     import numpy as np
 
     rows = draft.rows
-    pages = draft.of(HeaderType.PAGE_DATA)
-    flags, kinds = rows["flags"], rows["data_type"]
-    result = np.where(rows["source"] == -1, empty, Operation.NORMAL).astype(np.uint8)
-    result[flags & np.uint32(PageDataFlags.UNMEASURED) != 0] = Operation.UNMEASURED
-    if typed:
-        result[kinds == PageDataType.SECRETS] = Operation.SECRETS
-        cpuid = (kinds == PageDataType.CPUID_DATA) | (kinds == PageDataType.CPUID_XF)
+    flags, types = rows["flags"], rows["data_type"]
+    result = np.full(len(rows), Operation.NORMAL, np.uint8)
+    result[rows["source"] == NO_SOURCE] = empty
+    if flags.any():
+        result[flags & np.uint32(PageDataFlags.UNMEASURED) != 0] = Operation.UNMEASURED
+    if typed and types.any():
+        result[types == PageDataType.SECRETS] = Operation.SECRETS
+        cpuid = (types == PageDataType.CPUID_DATA) | (types == PageDataType.CPUID_XF)
         result[cpuid] = Operation.CPUID
-    if shared == Operation.SHARED:
+    if shared == Operation.SHARED and flags.any():
         result[flags & np.uint32(PageDataFlags.SHARED) != 0] = Operation.SHARED
-    result[~pages] = 0
-    result[draft.of(HeaderType.PARAMETER_INSERT)] = Operation.PARAMETER
-    result[draft.of(HeaderType.ERROR_RANGE)] = Operation.ERROR_RANGE
-    result[draft.of(HeaderType.VP_CONTEXT)] = Operation.VP_CONTEXT
+    other = np.flatnonzero(rows["kind"] != HeaderType.PAGE_DATA)
+    result[other] = [_OPERATIONS[kind] for kind in rows["kind"][other].tolist()]
     return result
 
 
