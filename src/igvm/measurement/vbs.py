@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _DIGEST = 32
 _PAGE = 2
 """The type of a page's chunk; that of a register's is 0."""
-# Chunks laid out together: half a megabyte, which stays in a processor's cache.
-_BATCH = 128
+# Chunks laid out together: a megabyte, which stays in a processor's cache.
+_BATCH = 256
 _UNMEASURED = 4
 _READ_WRITE = 3
 # A processor has some hundred registers; a file may name one list as often as it likes.
