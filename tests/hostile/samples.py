@@ -37,6 +37,13 @@ NUMBERS_64 = (
 )
 
 
+VMSA = igvm.SEVVMSA(
+    cs=igvm.SEVSelector(attrib=0x29B), rip=0xFFF0, efer=0xD00, cr0=0x80000011, cr3=0x1000, cr4=0x20,
+    xcr0=1, sev_features=igvm.SEVFeatures.SNP,
+)  # fmt: skip
+"""64-bit code, which every loader starts."""
+
+
 def fix(data: bytes | bytearray) -> bytes:
     """`data` with the right checksum, where it has a fixed header to hold one."""
     if len(data) < 32:
@@ -89,7 +96,7 @@ def x64(version: int = 1) -> bytes:
     vbs = igvm.VBSContext(igvm.Architecture.X64, (rip,)).pack()
     parts = [
         bytes(range(256)) * 16,
-        igvm.SEVVMSA(rip=0xFFF0, sev_features=igvm.SEVFeatures.SNP).pack(),
+        VMSA.pack(),
         igvm.NativeContextX64(rip=0x1000).pack().ljust(4096, b"\0"),
         vbs,
         b"\xd9\x01\xf5\xa0",

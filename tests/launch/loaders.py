@@ -10,7 +10,11 @@ from igvm.launch.kvm import VMSA_GPA
 from tests import raw
 from tests.measure.files import SNP, build
 
-VMSA = igvm.SEVVMSA(rip=0xFFF0, sev_features=igvm.SEVFeatures.SNP)
+VMSA = igvm.SEVVMSA(
+    cs=igvm.SEVSelector(selector=8, attrib=0x29B), rip=0xFFF0, efer=0x1D00, cr0=0x80000011,
+    cr3=0x1000, cr4=0x20, xcr0=1, mxcsr=0x1F80, x87_fcw=0x37F, sev_features=igvm.SEVFeatures.SNP,
+)  # fmt: skip
+"""64-bit code, which every loader starts."""
 POLICY = raw.header(0x101, struct.pack("<QII", 0x30000, 1, 0))
 
 

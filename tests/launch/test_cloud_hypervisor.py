@@ -63,9 +63,48 @@ def test_what_cloud_hypervisor_takes_of_a_context() -> None:
     )  # fmt: skip
     made = given.replace(
         pat=0x7040600070406, dr6=0xFFFF0FF0, dr7=0x400, xcr0=1, mxcsr=0x1F80, x87_fcw=0x37F,
-        cr2=0, virtual_tom=0, efer=0x1000, cr4=0x40, rflags=2,
+        cr2=0, virtual_tom=0, cr4=0x60, rflags=2,
     )  # fmt: skip
     assert [blob(made)] == vmsas(with_context(given, gpa=0x1000), "cloud-hypervisor-kvm", vcpus=1)
+
+
+def test_hashes_over_a_cpuid_page() -> None:
+    """Cloud Hypervisor adds a page for them where one is already, and ends."""
+    hashes = igvm.KernelHashes.of(b"kernel")
+    with pytest.raises(MeasurementError, match="a CPUID page is where the kernel hashes go"):
+        rows(
+            with_context(VMSA, *pages(0x10000, kind=2)),
+            "cloud-hypervisor-kvm",
+            vcpus=1,
+            hashes=hashes,
+        )
+
+
+def test_long_mode_without_its_active_bit() -> None:
+    """Cloud Hypervisor sets EFER as the file has it, and KVM refuses LME and PG without LMA."""
+    with pytest.raises(MeasurementError, match=r"VP_CONTEXT\.efer: KVM refuses it: EFER\.LME and"):
+        rows(with_context(VMSA.replace(efer=0x100)), "cloud-hypervisor-kvm", vcpus=1)
+
+
+def test_sev_features_are_those_of_the_first_context() -> None:
+    """Of two for vCPU 0 Cloud Hypervisor takes the registers of the last."""
+    other = VMSA.replace(rip=0x1000, sev_features=igvm.SEVFeatures(0x21))
+    file = build(
+        SNP,
+        lambda at: [raw.context(at[place], gpa=0x1000 * place) for place in (0, 1)],
+        blob(VMSA),
+        blob(other),
+    )
+    (found,) = vmsas(file, "cloud-hypervisor-kvm", vcpus=1)
+    made = igvm.SEVVMSA.unpack_from(found)
+    assert (0x1000, 1) == (made.rip, made.sev_features)
+
+
+@pytest.mark.parametrize("profile", ["cloud-hypervisor-mshv", "igvmmeasure"])
+def test_an_area_of_no_bytes(profile: str) -> None:
+    """It is imported as one page all the same."""
+    file = build(SNP, lambda _: [raw.area(1, 0), raw.insert(1, 0x8000)])
+    assert ["PARAMETER 8000"] == rows(file, profile)
 
 
 def test_cloud_hypervisor_on_mshv() -> None:

@@ -36,7 +36,7 @@ def test_what_openvmm_takes_of_a_context() -> None:
     """Also MSRs and x87 state; CR2 and breakpoints are set and not measured."""
     given = VMSA.replace(
         tr=igvm.SEVSelector(base=1), ldtr=igvm.SEVSelector(base=2), efer=0x1D00, cr0=0x80000031,
-        cr4=0x60, rflags=2, pat=7, dr6=8, dr7=9, xcr0=3, mxcsr=0x1F80, x87_fcw=2, xss=4, star=5,
+        cr4=0x60, rflags=2, pat=7, dr6=8, dr7=0, xcr0=3, mxcsr=0x1F00, x87_fcw=2, xss=4, star=5,
         sysenter_eip=6, x87_fsw=7, cr2=3, dr0=4,
     )  # fmt: skip
     made = given.replace(cr2=0, dr0=0)
@@ -61,6 +61,14 @@ def test_what_openvmm_refuses() -> None:
     openvmm_refuses(with_context(VMSA.replace(u_cet=1)), "OpenVMM refuses this u_cet")
     wide = VMSA.replace(gdtr=igvm.SEVSelector(limit=0x10000))
     openvmm_refuses(with_context(wide), "OpenVMM refuses this gdtr")
+    openvmm_refuses(with_context(VMSA, gpa=0x1000), "VP_CONTEXT.gpa: OpenVMM wants a VMSA at 0xff")
+    nothing = with_context(VMSA, raw.area(1, 0), raw.insert(1, 0x8000))
+    openvmm_refuses(nothing, "OpenVMM does not insert an area of no bytes")
+    for name, value in (("cr0", 0x11), ("cr3", 0), ("cr4", 0), ("efer", 0x500), ("rip", 0)):
+        odd = with_context(VMSA.replace(**{name: value}))
+        openvmm_refuses(odd, f"VP_CONTEXT.{name}: OpenVMM on KVM wants ")
+    flat = VMSA.replace(cs=VMSA.cs.replace(attrib=0xC9B))
+    openvmm_refuses(with_context(flat), "OpenVMM on KVM wants a present segment of 64-bit code")
     region = raw.header(0x102, struct.pack("<IHBBQQQQQ", 1, 0, 0, 0, 4096, 4096, 4096, 0, 1 << 30))
     moved = build(SNP, lambda at: [POLICY, region, raw.context(at[0])], blob(VMSA))
     openvmm_refuses(moved, "OpenVMM on KVM refuses relocations")

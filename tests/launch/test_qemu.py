@@ -36,9 +36,13 @@ def test_an_insert_between_pages() -> None:
         ([], True),
         ([raw.parameter(0x307, 1)], False),
         ([raw.page(0x8000, mask=2)], False),
+        ([raw.page(0x8000, mask=0)], True),
         ([raw.page(0x2000, flags=2)], False),
     ],
-    ids=["nothing", "a parameter", "another platform's page", "a page of another kind"],
+    ids=[
+        *("nothing", "a parameter", "another platform's page", "a page for no platform"),
+        "a page of another kind",
+    ],
 )
 def test_where_a_run_of_pages_ends(between: list[bytes], goes_on: bool) -> None:  # noqa: FBT001
     """A run is written when the next page does not fit it; until then an insert overtakes it."""
@@ -84,7 +88,7 @@ def test_qemu_wants_to_know_what_it_runs_on() -> None:
 
 
 def test_what_kvm_makes_of_a_context_that_qemu_takes_over() -> None:
-    """TR's base from LDTR, ET, LMA, MCE and SVME set, CD and NW clear, CPL from SS."""
+    """TR's base from LDTR, ET, LMA, MCE, SVME set, CD and NW clear, CPL from SS, FPU reset."""
     segment = igvm.SEVSelector(selector=8, attrib=0xFC9B, limit=0xFFFFFFFF, base=1 << 40)
     given = VMSA.replace(
         cs=segment,
@@ -93,13 +97,14 @@ def test_what_kvm_makes_of_a_context_that_qemu_takes_over() -> None:
         ldtr=igvm.SEVSelector(attrib=0x82, base=2),
         gdtr=igvm.SEVSelector(selector=7, attrib=3, limit=0x1FFFF, base=9),
         efer=0x100, cr0=0xE0000001, cr4=0x20, cr3=0x5000, rflags=0x200, rax=1, r15=2,
-        pat=6, dr6=7, dr7=8, xcr0=3, mxcsr=0x1F00, x87_fcw=0x27F,
+        pat=6, dr6=7, dr7=0x400, xcr0=3, mxcsr=0x1F00, x87_fcw=0x27F,
     )  # fmt: skip
     made = given.replace(
         cs=segment.replace(attrib=0xC9B),
         tr=given.tr.replace(base=2),
         gdtr=igvm.SEVSelector(limit=0xFFFF, base=9),
         efer=0x1500, cr0=0x80000011, cr4=0x60, rflags=0x202, cpl=3,
+        mxcsr=0x1F80, x87_fcw=0x37F,
     )  # fmt: skip
     assert [blob(made)] == vmsas(with_context(given), "qemu-kvm", vcpus=1)
 
@@ -115,6 +120,51 @@ def test_what_qemu_refuses_in_a_context(change: dict[str, Any], message: str) ->
     """Anything that it does not take over must be zero."""
     with pytest.raises(MeasurementError, match=re.escape(message)):
         rows(with_context(VMSA.replace(**change)), "qemu-kvm", vcpus=1)
+
+
+def test_paging_that_qemu_does_not_turn_on() -> None:
+    """Long mode without CR4.PAE makes QEMU leave CR0 as it is after a reset."""
+    given = VMSA.replace(cr4=0, efer=0x100, cs=VMSA.cs.replace(attrib=0xC9B))
+    (found,) = vmsas(with_context(given), "qemu-kvm", vcpus=1)
+    made = igvm.SEVVMSA.unpack_from(found)
+    assert (0x10, 0x1100) == (made.cr0, made.efer)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cr0": 1 << 32}, "VP_CONTEXT.cr0: KVM refuses it: CR0 has 32 bits"),
+        ({"cr0": 0x20000001, "efer": 0}, "VP_CONTEXT.cr0: KVM refuses it: CR0.NW needs CR0.CD"),
+        ({"cr0": 0x80000000}, "VP_CONTEXT.cr0: KVM refuses it: CR0.PG needs CR0.PE"),
+        ({"efer": 0x400}, "VP_CONTEXT.efer: KVM refuses it: EFER.LMA needs EFER.LME and CR0.PG"),
+        ({"efer": 0}, "VP_CONTEXT.cs: KVM refuses it: the L bit of CS needs EFER.LME and CR0.PG"),
+        ({"dr6": 1 << 32}, "VP_CONTEXT.dr6: KVM refuses it: DR6 has 32 bits"),
+        ({"dr7": 0x401}, "VP_CONTEXT.dr7: KVM refuses it: no breakpoint may be set"),
+        ({"xcr0": 2}, "VP_CONTEXT.xcr0: KVM refuses it: bit 0 of XCR0, x87, is always set"),
+        ({"xcr0": 5}, "VP_CONTEXT.xcr0: KVM refuses it: AVX in XCR0 needs SSE"),
+    ],
+)
+def test_what_kvm_refuses_in_a_context(change: dict[str, Any], message: str) -> None:
+    """A guest that KVM does not start has no launch digest."""
+    with pytest.raises(MeasurementError, match=re.escape(message)):
+        rows(with_context(VMSA.replace(**change)), "qemu-kvm", vcpus=1)
+
+
+def test_the_snp_bit_that_qemu_wants() -> None:
+    """It must be set on SEV-SNP and clear on SEV-ES."""
+    without = VMSA.replace(sev_features=igvm.SEVFeatures(0))
+    with pytest.raises(MeasurementError, match="QEMU wants the SNP bit in it on SEV_SNP"):
+        rows(with_context(without), "qemu-kvm", vcpus=1)
+    with_it = build(SEV_ES, lambda at: [raw.context(at[0], gpa=VMSA_GPA)], blob(VMSA))
+    with pytest.raises(MeasurementError, match="QEMU wants no SNP bit in it on SEV_ES"):
+        rows(with_it, "qemu-kvm", SEV_ES, vcpus=1)
+
+
+def test_an_area_of_no_bytes() -> None:
+    """QEMU has nothing to insert and ends."""
+    file = build(SNP, lambda _: [raw.area(1, 0), raw.insert(1, 0x8000)])
+    with pytest.raises(MeasurementError, match="QEMU does not insert an area of no bytes"):
+        rows(file, "qemu-kvm", vcpus=1, cpu="EPYC")
 
 
 def test_where_qemu_wants_a_context() -> None:
@@ -137,6 +187,19 @@ def test_other_headers_that_qemu_refuses() -> None:
     special = build(SEV_ES, lambda _: pages(0x1000, kind=2))
     with pytest.raises(MeasurementError, match="no secrets or CPUID pages for SEV_ES"):
         rows(special, "qemu-kvm", SEV_ES, vcpus=1)
+
+
+def test_sev_features_are_those_of_vcpu_0() -> None:
+    """KVM has one value for all, and QEMU tells it that of the first vCPU."""
+    other = VMSA.replace(sev_features=igvm.SEVFeatures(0x21))
+    file = build(
+        SNP,
+        lambda at: [raw.context(at[index], gpa=VMSA_GPA, index=index) for index in (0, 1)],
+        blob(VMSA),
+        blob(other),
+    )
+    found = vmsas(file, "qemu-kvm", vcpus=2)
+    assert [1, 1] == [int(igvm.SEVVMSA.unpack_from(page).sev_features) for page in found]
 
 
 def test_the_last_of_two_contexts_for_a_vcpu_counts() -> None:

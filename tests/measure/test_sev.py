@@ -13,7 +13,7 @@ from igvm.measurement.sev import launch_measurement
 from tests import raw
 from tests.measure.files import SEV, SEV_ES, A, B, build
 
-VMSA = igvm.SEVVMSA(rip=0xFFF0).pack().ljust(4096, b"\0")
+VMSA = igvm.SEVVMSA(rip=0xFFF0, xcr0=1).pack().ljust(4096, b"\0")
 
 
 def of(file: igvm.IgvmFile, platform: igvm.PlatformType, profile: str, **options: int) -> bytes:
@@ -60,7 +60,9 @@ def test_contexts_of_sev_es() -> None:
         VMSA,
     )
     assert hashlib.sha256(A + VMSA + B).digest() == of(file, SEV_ES, "igvmmeasure")
-    started = igvm.SEVVMSA.unpack_from(VMSA).replace(efer=0x1000, cr4=0x40, cr0=0x10, rflags=2)
+    started = igvm.SEVVMSA.unpack_from(VMSA).replace(
+        efer=0x1000, cr4=0x40, cr0=0x10, rflags=2, mxcsr=0x1F80, x87_fcw=0x37F
+    )
     page = started.pack().ljust(4096, b"\0")
     assert hashlib.sha256(A + B + page).digest() == of(file, SEV_ES, "qemu-kvm", vcpus=1)
 

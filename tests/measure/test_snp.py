@@ -11,7 +11,7 @@ from tests.measure.files import SNP, A, B, build
 ZEROES = bytes(4096)
 KVM = 0xFFFFFFFFF000
 POLICY = raw.header(0x101, (0x30000).to_bytes(8, "little") + b"\1\0\0\0" + bytes(4))
-VMSA = igvm.SEVVMSA(rip=0xFFF0, sev_features=igvm.SEVFeatures.SNP).pack().ljust(4096, b"\0")
+VMSA = igvm.SEVVMSA(rip=0xFFF0, xcr0=1, sev_features=igvm.SEVFeatures.SNP).pack().ljust(4096, b"\0")
 
 
 def link(digest: bytes, kind: int, gpa: int, contents: bytes = bytes(48)) -> bytes:
@@ -125,7 +125,9 @@ def test_a_large_page_with_data() -> None:
     digest = page(bytes(48), 0x200000, A)
     for number in range(1, 512):
         digest = page(digest, 0x200000 + 4096 * number, ZEROES)
-    started = igvm.SEVVMSA.unpack_from(VMSA).replace(efer=0x1000, cr4=0x40, cr0=0x10, rflags=2)
+    started = igvm.SEVVMSA.unpack_from(VMSA).replace(
+        efer=0x1000, cr4=0x40, cr0=0x10, rflags=2, mxcsr=0x1F80, x87_fcw=0x37F
+    )
     contents = hashlib.sha384(started.pack().ljust(4096, b"\0")).digest()
     assert link(digest, 2, 0xFFFFFFFFF000, contents) == of(file, "qemu-kvm", vcpus=1)
 

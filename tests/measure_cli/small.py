@@ -8,7 +8,15 @@ import pytest
 
 import igvm
 from examples.make_hello import hello, vmsa
-from igvm import Builder, CCAContext, PageDataFlags, PlatformType, SNPPolicy
+from igvm import (
+    SEVVMSA,
+    Builder,
+    CCAContext,
+    PageDataFlags,
+    PlatformType,
+    SEVFeatures,
+    SNPPolicy,
+)
 from igvm.cli.app import app
 
 if TYPE_CHECKING:
@@ -32,6 +40,13 @@ def hello_file() -> IgvmFile:
     return igvm.parse(hello().to_bytes())
 
 
+def long_mode() -> SEVVMSA:
+    """The sample's context in 64-bit mode, which OpenVMM wants."""
+    made = vmsa()
+    code = made.cs.replace(attrib=0x29B)
+    return made.replace(cs=code, cr0=0x80000011, cr3=0x1000, cr4=0x20, efer=0x1D00)
+
+
 def guest(*, byte: int = 1, areas: int = 3, late: bool = False) -> IgvmFile:
     """A guest for SNP and TDX with a parameter area, data, empty, shared and unmeasured pages.
 
@@ -50,7 +65,7 @@ def guest(*, byte: int = 1, areas: int = 3, late: bool = False) -> IgvmFile:
     builder.empty_pages(0x102000, 2, both)
     builder.pages(0x104000, b"s" * 4096, both, flags=PageDataFlags.SHARED)
     builder.empty_pages(0x105000, 1, both, flags=PageDataFlags.UNMEASURED)
-    builder.context(vmsa(), snp, gpa=0xFFFFFFFFF000)
+    builder.context(long_mode(), snp, gpa=0xFFFFFFFFF000)
     if late:
         builder.pages(0x106000, b"l" * 4096, both)
     return igvm.parse(builder.to_bytes())
@@ -59,12 +74,15 @@ def guest(*, byte: int = 1, areas: int = 3, late: bool = False) -> IgvmFile:
 def two_vcpus() -> IgvmFile:
     """A guest for SNP and SEV-ES with two contexts."""
     builder = Builder(revision=2)
-    both = builder.platform(SNP) | builder.platform(SEV_ES)
+    snp, es = builder.platform(SNP), builder.platform(SEV_ES)
+    both = snp | es
     builder.policy(SNPPolicy.of(smt=1), both)
     builder.pages(0x100000, b"code", both)
     builder.empty_pages(0x101000, 1, both)
-    builder.context(vmsa(), both, gpa=0xFFFFFFFFF000)
-    builder.context(vmsa().replace(rip=0x5000), both, gpa=0xFFFFFFFFF000, vp_index=1)
+    for mask, features in ((snp, SEVFeatures.SNP), (es, SEVFeatures(0))):
+        for index, rip in enumerate((0x100000, 0x5000)):
+            made = long_mode().replace(rip=rip, sev_features=features)
+            builder.context(made, mask, gpa=0xFFFFFFFFF000, vp_index=index)
     return igvm.parse(builder.to_bytes())
 
 

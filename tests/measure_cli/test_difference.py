@@ -77,9 +77,13 @@ def test_vmsa_fields() -> None:
     other = igvm.plan(two_vcpus(), SNP, profile="qemu-kvm", vcpus=2, sev_features=0x21)
     found = first_difference(one, other)
     assert found is not None
-    assert {"cr4": ("0x0", "0x40"), "sev_features": ("0x1", "0x21")} == {
-        field.name: (field.first, field.second) for field in found.fields
+    expected = {
+        "cr4": ("0x20", "0x60"),
+        "sev_features": ("0x1", "0x21"),
+        "mxcsr": ("0x0", "0x1f80"),
+        "x87_fcw": ("0x0", "0x37f"),
     }
+    assert expected == {field.name: (field.first, field.second) for field in found.fields}
 
 
 def test_segments() -> None:

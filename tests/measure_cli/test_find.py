@@ -204,6 +204,31 @@ def test_contexts_go_astray() -> None:
     assert {1} == {match.vcpus for match in matches}
 
 
+@pytest.mark.parametrize(
+    ("platform", "fpu", "words"),
+    [
+        (SNP, {"mxcsr": 0, "x87_fcw": 0}, "MXCSR and the x87 control word are those of the file"),
+        (SEV_ES, {"mxcsr": 0, "x87_fcw": 0}, "KVM measures no FPU"),
+    ],
+    ids=["the file's", "none"],
+)
+def test_another_fpu(platform: igvm.PlatformType, fpu: dict[str, int], words: str) -> None:
+    """A kernel that does not measure the FPU as QEMU's profile has it is thought of."""
+    plan = igvm.plan(two_vcpus(), platform, profile="qemu-kvm", vcpus=3, cpu="EPYC-Milan")
+    pages = [igvm.SEVVMSA.unpack_from(plan.content(row.source)) for row in list(plan)[-3:]]
+    # The third vCPU has no context in the file; only a kernel without FPU changes its VMSA.
+    changed = [page.replace(**fpu) for page in pages[:2]]
+    changed.append(pages[2].replace(**fpu) if platform == SEV_ES else pages[2])
+    rows = plan.rows.copy()
+    rows["source"][-3:] = [-2, -3, -4]
+    other = plan.with_rows(rows, blobs=[page.pack() for page in changed])
+    found = find(two_vcpus(), igvm.measure_plan(other).digest, names=["qemu-kvm"])
+    same = {"profile": "qemu-kvm", "vcpus": 3, "cpu": "EPYC-Milan"}
+    assert all(same == said(match) for match in found.matches)
+    assert any(match.deviations[0].startswith(words) for match in found.matches)
+    assert {1} == {len(match.deviations) for match in found.matches}
+
+
 def test_another_host() -> None:
     """A launch with the pages of one loader and the VMSAs of another names both."""
     pages = igvm.plan(guest(), SNP)

@@ -57,7 +57,7 @@ def processor(_ctx: click.Context, _option: click.Parameter, value: str | None) 
     if value is None:
         return None
     from igvm.errors import MeasurementError
-    from igvm.launch.kvm import signature_of
+    from igvm.launch.processor import signature_of
 
     try:
         signature = signature_of(value)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.errors import MeasurementError
-from igvm.launch.kvm import VMSA_GPA, kvm_vmsa, signature_of
+from igvm.launch.kvm import VMSA_GPA, kvm_refuses, kvm_vmsa
 from igvm.launch.plan import Operation, row_dtype
+from igvm.launch.processor import signature_of
 from igvm.launch.profiles.profile import need, refusal
 from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
@@ -41,7 +42,7 @@ def kvm_contexts(
         vmm: how contexts get to KVM.
 
     Raises:
-        MeasurementError: something is missing, or `vmm` refuses a context.
+        MeasurementError: something is missing, or `vmm` or KVM refuses a context.
     """
     import numpy as np
 
@@ -52,7 +53,7 @@ def kvm_contexts(
     if not 0 < vcpus <= MOST_VCPUS:
         raise MeasurementError(f"{vcpus} is no number of vCPUs")
     own = _own(draft, vcpus, vmm)
-    features = _features(draft, own, request)
+    features = _features(draft, request, vmm)
     assumed = [f"{vcpus} vCPU{'s' if vcpus > 1 else ''}, as asked for"]
     made: dict[bytes, int] = {}
     rows = np.zeros(vcpus, row_dtype())
@@ -72,12 +73,15 @@ def kvm_contexts(
         assumed.append(
             f"KVM builds the VMSA anew from what {vmm.name} takes over of the file's: "
             "EFER.SVME and CR4.MCE set, CR0.CD and NW clear"
+            + (", MXCSR and FCW as after a reset" if vmm.is_qemu else "")
         )
     if reset:
         signature = signature_of(request.cpu or 0) if vmm.own_reset else 0x600
         assumed.append(f"vCPUs without a context start in reset, CPU signature {signature:#x}")
     if draft.platform == PlatformType.SEV_ES:
-        assumed.append("the VM has KVM's type for SEV-ES (Linux 6.10), which measures the FPU")
+        assumed.append(
+            "the FPU is measured, as with legacy-vm-type=off; with QEMU's default it is zeroes"
+        )
     return msgspec.structs.replace(
         plan,
         rows=np.concatenate([plan.rows, rows]),
@@ -87,22 +91,21 @@ def kvm_contexts(
 
 
 def _own(draft: Draft, vcpus: int, vmm: VMM) -> dict[int, tuple[int, SEVVMSA]]:
-    """The contexts of the file by vCPU, in file order; of several for one vCPU the last counts."""
+    """The contexts of the file by vCPU; of several for one vCPU the last counts."""
     found: dict[int, tuple[int, SEVVMSA]] = {}
-    known: dict[int, tuple[SEVVMSA, list[str]]] = {}
+    known: dict[int, tuple[SEVVMSA, tuple[str, str] | None]] = {}
     for row in draft.rows[draft.of(HeaderType.VP_CONTEXT)]:
         index, header, source = int(row["vp_index"]), int(row["header"]), int(row["source"])
         if source not in known:
             vmsa = SEVVMSA.unpack_from(draft.file.buffer, source)
-            known[source] = vmsa, vmm.refused(vmsa)
+            known[source] = vmsa, _refused(draft, vmsa, vmm)
         vmsa, refused = known[source]
-        if refused:
-            raise refusal(draft, header, f"{vmm.name} refuses this {refused[0]}", refused[0])
+        if refused is not None:
+            raise refusal(draft, header, refused[1], refused[0])
         if vmm.fixed_gpa and row["gpa"] != VMSA_GPA:
             message = f"{vmm.name} wants a VMSA at {VMSA_GPA:#x}, where KVM has it"
             raise refusal(draft, header, message, "gpa")
         if index < vcpus:
-            found.pop(index, None)
             found[index] = header, vmsa
         elif vmm.dropped is not None:
             message = f"the context is for vCPU {index} and there are {vcpus}"
@@ -110,15 +113,33 @@ def _own(draft: Draft, vcpus: int, vmm: VMM) -> dict[int, tuple[int, SEVVMSA]]:
     return found
 
 
-def _features(draft: Draft, own: dict[int, tuple[int, SEVVMSA]], request: Request) -> int:
-    """SEV_FEATURES of the guest: as asked for, else those of the file's last context.
+def _refused(draft: Draft, vmsa: SEVVMSA, vmm: VMM) -> tuple[str, str] | None:
+    """The field for which `vmm` or KVM refuses a context, and why; None if neither does."""
+    fields = vmm.refused(vmsa)
+    if fields:
+        return fields[0], f"{vmm.name} refuses this {fields[0]}"
+    snp = draft.platform == PlatformType.SEV_SNP
+    if vmm.is_strict and bool(vmsa.sev_features & SEVFeatures.SNP) is not snp:
+        wants = "the SNP bit" if snp else "no SNP bit"
+        return "sev_features", f"{vmm.name} wants {wants} in it on {draft.platform.name}"
+    found = kvm_refuses(vmsa, vmm)
+    return None if found is None else (found[0], f"KVM refuses it: {found[1]}")
 
-    KVM has one value for all vCPUs and sets the SNP bit itself. (Cloud Hypervisor takes it from
-    the first context of vCPU 0, QEMU from the last it meets; both want them equal.)
+
+def _features(draft: Draft, request: Request, vmm: VMM) -> int:
+    """SEV_FEATURES of the guest: as asked for, else those of vCPU 0's context.
+
+    KVM has one value for all vCPUs and sets the SNP bit itself. Of several contexts for vCPU 0
+    QEMU takes it from the last (target/i386/sev.c, cgs_set_guest_state), and Cloud Hypervisor
+    from the first (igvm_loader.rs, extract_sev_features).
     """
     features = request.sev_features
     if features is None:
-        features = int(list(own.values())[-1][1].sev_features) if own else 0
+        rows = draft.rows[draft.of(HeaderType.VP_CONTEXT) & (draft.rows["vp_index"] == 0)]
+        features = 0
+        if len(rows):
+            source = int(rows["source"][-1 if vmm.is_qemu else 0])
+            features = int(SEVVMSA.unpack_from(draft.file.buffer, source).sev_features)
     snp = draft.platform == PlatformType.SEV_SNP
     return features | int(SEVFeatures.SNP) if snp else features
 

@@ -55,11 +55,11 @@ class KernelHashes(msgspec.Struct, frozen=True):
 def with_hashes(plan: LaunchPlan, hashes: KernelHashes) -> LaunchPlan:
     """`plan` with the table as Cloud Hypervisor puts it into the page at 0x10000.
 
-    Any page of the file there but one for CPUID becomes a normal page with the table patched in,
-    whatever its type and flags; without one, a page is added at the end (igvm_loader.rs).
+    A page of the file there becomes a normal page with the table patched in, whatever its type
+    and flags; without one, a page is added at the end (igvm_loader.rs).
 
     Raises:
-        MeasurementError: a parameter area covers the page.
+        MeasurementError: a parameter area covers the page, or it is one for CPUID.
     """
     import numpy as np
 
@@ -71,7 +71,11 @@ def with_hashes(plan: LaunchPlan, hashes: KernelHashes) -> LaunchPlan:
         raise MeasurementError(
             f"a parameter area lies over the kernel hashes at {base:#x}", path=plan.file.path
         )
-    there = np.flatnonzero(covers & (rows["operation"] != Operation.CPUID))
+    if (covers & (rows["operation"] == Operation.CPUID)).any():
+        raise MeasurementError(
+            f"a CPUID page is where the kernel hashes go, at {base:#x}", path=plan.file.path
+        )
+    there = np.flatnonzero(covers)
     block = hashes.table().ljust(_BLOCK_SIZE, b"\0")
     blobs = list(plan.blobs)
     for index in there.tolist():

@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from igvm.errors import MeasurementError
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures, SEVSelector
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 VMSA_GPA = 0xFFFFFFFFF000
 """Where KVM says its VMSAs are, whatever a file says (arch/x86/kvm/svm/sev.c)."""
 
 _EFER_LME, _EFER_LMA, _EFER_SVME = 0x100, 0x400, 0x1000
-_CR4_MCE = 0x40
-_CR0_ET, _CR0_CD_NW, _CR0_PG = 0x10, 0x60000000, 0x80000000
+_CR4_PAE, _CR4_MCE = 0x20, 0x40
+_CR0_PE, _CR0_ET, _CR0_NW, _CR0_CD, _CR0_PG = 1, 0x10, 0x20000000, 0x40000000, 0x80000000
+_CS_L = 0x200
 _RFLAGS_FIXED = 2
+_DR7_FIXED = 0x400
+_XCR0_X87, _XCR0_SSE, _XCR0_AVX = 1, 2, 4
+_HIGH = 0xFFFFFFFF00000000
 _KVM_SIGNATURE = 0x600
-
-
-def cpu_signature(family: int, model: int, stepping: int) -> int:
-    """CPUID Fn0000_0001 EAX of a processor (AMD publication 25481)."""
-    extended = max(0, family - 0xF)
-    base = min(family, 0xF)
-    return extended << 20 | model >> 4 << 16 | base << 8 | (model & 0xF) << 4 | stepping & 0xF
-
-
-CPU_SIGNATURES: Mapping[str, int] = {
-    "EPYC": cpu_signature(23, 1, 2),
-    "EPYC-IBPB": cpu_signature(23, 1, 2),
-    "EPYC-Rome": cpu_signature(23, 49, 0),
-    "EPYC-Milan": cpu_signature(25, 1, 1),
-    "EPYC-Genoa": cpu_signature(25, 17, 0),
-    "EPYC-Turin": cpu_signature(26, 0, 0),
-}
-"""The processor models of QEMU that SEV runs on (target/i386/cpu.c); their versions share them."""
-
-
-def signature_of(cpu: str | int) -> int:
-    """The CPU signature that `cpu` names: a QEMU model, with or without a version, or a number.
-
-    Raises:
-        MeasurementError: there is no such model.
-    """
-    if isinstance(cpu, int):
-        return cpu
-    found = CPU_SIGNATURES.get(re.sub(r"-v\d+$", "", cpu))
-    if found is not None:
-        return found
-    try:
-        return int(cpu, 0)
-    except ValueError:
-        models = ", ".join(CPU_SIGNATURES)
-        message = f"{cpu!r} is no processor model and no CPU signature"
-        hint = f"models: {models}; or a number such as 0x800f12"
-        raise MeasurementError(message, hint=hint) from None
 
 
 def reset_vmsa(signature: int, features: int, *, reset_eip: int = 0xFFFFFFF0) -> SEVVMSA:
@@ -85,9 +46,9 @@ def reset_vmsa(signature: int, features: int, *, reset_eip: int = 0xFFFFFFF0) ->
 def kvm_reset_vmsa(features: int) -> SEVVMSA:
     """The VMSA of a vCPU whose registers nobody sets: KVM's own reset state.
 
-    Accessed bits of segments are clear, TR is a 16-bit TSS, and RDX has 0x600 whatever the CPU
-    is, since KVM resets a vCPU before it knows (arch/x86/kvm/svm/svm.c, init_vmcb). The 0x600 is
-    from memory of x86.c and not read again; sev-snp-measure's EC2 and GCE models have it too.
+    Accessed bits of segments are clear, TR is a 16-bit TSS (arch/x86/kvm/svm/svm.c, init_vmcb),
+    and RDX has 0x600 whatever the CPU is, since a vCPU that is being made has no CPUID yet
+    (x86.c, kvm_vcpu_reset).
     """
     data = SEVSelector(attrib=0x92, limit=0xFFFF)
     reset = reset_vmsa(_KVM_SIGNATURE, features)
@@ -102,10 +63,12 @@ _TABLES = frozenset(["gdtr", "idtr"])
 _NUMBERED = (f"r{number}" for number in range(8, 16))
 _GENERAL = frozenset(["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *_NUMBERED])
 _BASIC = _SEGMENTS | _TABLES | _GENERAL | {"efer", "cr0", "cr3", "cr4", "rflags", "rip"}
-_MORE = _BASIC | {"dr6", "dr7", "pat", "xcr0", "mxcsr", "x87_fcw"}
+_MORE = _BASIC | {"dr6", "dr7", "pat", "xcr0"}
+FPU = frozenset(["mxcsr", "x87_fcw"])
+"""The FPU's control registers, the only ones of it that are not zero after a reset."""
 
-TAKEN_OVER = _MORE | {"sev_features"}
-"""Every field that QEMU takes over; anything else that is not zero is fatal (target/i386/sev.c)."""
+TAKEN_OVER = _MORE | FPU | {"sev_features"}
+"""Every field that QEMU lets pass; anything else that is not zero is fatal (target/i386/sev.c)."""
 
 _MSRS = frozenset(
     ["xss", "star", "lstar", "cstar", "sfmask", "kernel_gs_base", "spec_ctrl"]
@@ -130,6 +93,8 @@ class VMM(NamedTuple):
     """The largest limit of a descriptor table that it takes."""
     is_qemu: bool = False
     """Whether it loads TR's base from LDTR, sets CR0.ET and EFER.LMA, and cuts table limits."""
+    is_strict: bool = False
+    """Whether it wants the SNP bit in SEV_FEATURES on SEV-SNP, and not on SEV-ES."""
 
     def refused(self, vmsa: SEVVMSA) -> list[str]:
         """The fields of `vmsa` that make it refuse the file."""
@@ -149,14 +114,61 @@ class VMM(NamedTuple):
         return reset_vmsa(signature, features) if self.own_reset else kvm_reset_vmsa(features)
 
 
-QEMU = VMM("QEMU", _MORE, frozenset(), fixed_gpa=True, is_qemu=True)
+# QEMU sets MXCSR and the control word, but says to KVM that all of the FPU is as after a reset
+# (target/i386/cpu.c and xsave_helper.c, xstate_bv), so that KVM does not look at them.
+QEMU = VMM("QEMU", _MORE, FPU, fixed_gpa=True, is_qemu=True, is_strict=True)
 CLOUD_HYPERVISOR = VMM("Cloud Hypervisor", _BASIC, own_reset=False, widest_table=0xFFFF)
 OPENVMM = VMM(
     "OpenVMM",
-    _MORE | _MSRS | _X87,
+    _MORE | FPU | _MSRS | _X87,
     frozenset(["cr2", "dr0", "dr1", "dr2", "dr3"]),
+    fixed_gpa=True,
     widest_table=0xFFFF,
 )
+
+
+def _control(vmsa: SEVVMSA, vmm: VMM) -> tuple[int, int]:
+    """EFER and CR0 as `vmm` gives them to KVM."""
+    efer, cr0 = vmsa.efer, vmsa.cr0
+    if vmm.is_qemu:
+        long = efer & _EFER_LME and cr0 & _CR0_PG
+        if long and not vmsa.cr4 & _CR4_PAE:
+            return efer, _CR0_ET | _CR0_NW | _CR0_CD  # it leaves CR0 as after a reset
+        cr0 |= _CR0_ET
+        efer |= _EFER_LMA if long else 0
+    return efer, cr0
+
+
+def kvm_refuses(vmsa: SEVVMSA, vmm: VMM) -> tuple[str, str] | None:
+    """The field of `vmsa` for which KVM does not take what `vmm` sets, and why; None if it does.
+
+    What depends on the processor, such as reserved bits of CR3 and CR4, is not known
+    (arch/x86/kvm/x86.c, kvm_is_valid_sregs, __kvm_set_xcr and kvm_vcpu_ioctl_x86_set_debugregs;
+    svm/sev.c, sev_es_sync_vmsa).
+    """
+    efer, cr0 = _control(vmsa, vmm)
+    is_long = bool(efer & _EFER_LME and cr0 & _CR0_PG)
+    xcr0 = vmsa.xcr0
+    checks = [
+        ("cr0", cr0 & _HIGH, "CR0 has 32 bits"),
+        ("cr0", cr0 & _CR0_NW and not cr0 & _CR0_CD, "CR0.NW needs CR0.CD"),
+        ("cr0", cr0 & _CR0_PG and not cr0 & _CR0_PE, "CR0.PG needs CR0.PE"),
+        ("cr4", is_long and not vmsa.cr4 & _CR4_PAE, "EFER.LME and CR0.PG need CR4.PAE"),
+        ("efer", is_long and not efer & _EFER_LMA, "EFER.LME and CR0.PG need EFER.LMA"),
+        ("efer", not is_long and efer & _EFER_LMA, "EFER.LMA needs EFER.LME and CR0.PG"),
+        ("cs", not is_long and vmsa.cs.attrib & _CS_L, "the L bit of CS needs EFER.LME and CR0.PG"),
+    ]
+    if "dr7" in vmm.taken:
+        checks += [
+            ("dr6", vmsa.dr6 & _HIGH, "DR6 has 32 bits"),
+            ("dr7", vmsa.dr7 & ~_DR7_FIXED, "no breakpoint may be set"),
+        ]
+    if "xcr0" in vmm.taken:
+        checks += [
+            ("xcr0", not xcr0 & _XCR0_X87, "bit 0 of XCR0, x87, is always set"),
+            ("xcr0", xcr0 & _XCR0_AVX and not xcr0 & _XCR0_SSE, "AVX in XCR0 needs SSE"),
+        ]
+    return next(((field, why) for field, wrong, why in checks if wrong), None)
 
 
 def kvm_vmsa(vmsa: SEVVMSA, features: int | None = None, vmm: VMM = QEMU) -> SEVVMSA:
@@ -167,7 +179,7 @@ def kvm_vmsa(vmsa: SEVVMSA, features: int | None = None, vmm: VMM = QEMU) -> SEV
     descriptor tables have nothing but base and limit (arch/x86/kvm/svm/sev.c, svm.c).
 
     Args:
-        vmsa: the context of the file.
+        vmsa: the context of the file, one that KVM does not refuse.
         features: SEV_FEATURES that the guest runs with, where not those of the context.
         vmm: who takes the context to KVM.
     """
@@ -177,15 +189,12 @@ def kvm_vmsa(vmsa: SEVVMSA, features: int | None = None, vmm: VMM = QEMU) -> SEV
         values[name] = values[name].replace(attrib=values[name].attrib & 0xFFF)
     for name in _TABLES:
         values[name] = SEVSelector(limit=values[name].limit & 0xFFFF, base=values[name].base)
-    efer, cr0 = vmsa.efer, vmsa.cr0
     if vmm.is_qemu:
         values["tr"] = values["tr"].replace(base=vmsa.ldtr.base)
-        cr0 |= _CR0_ET
-    if efer & _EFER_LME and cr0 & _CR0_PG:
-        efer |= _EFER_LMA
+    efer, cr0 = _control(vmsa, vmm)
     values |= {
         "efer": efer | _EFER_SVME,
-        "cr0": cr0 & ~_CR0_CD_NW,
+        "cr0": cr0 & ~(_CR0_CD | _CR0_NW),
         "cr4": vmsa.cr4 | _CR4_MCE,
         "rflags": vmsa.rflags | _RFLAGS_FIXED,
         "cpl": vmsa.ss.attrib >> 5 & 3,

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from igvm.launch.draft import draft
 from igvm.launch.kvm import (
     CLOUD_HYPERVISOR,
-    CPU_SIGNATURES,
+    FPU,
     OPENVMM,
     QEMU,
     VMM,
     VMSA_GPA,
+    kvm_reset_vmsa,
     kvm_vmsa,
-    signature_of,
 )
+from igvm.launch.processor import CPU_SIGNATURES, signature_of
 from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["file", "kvm", "reset", "copies"]
 
-# Set or clear in any combination: hosts and kernels turn these on and off by themselves.
+# Set or clear in any combination: VMMs and kernels that are not upstream's turn these on and off.
 _USUAL = (SEVFeatures.DEBUG_SWAP, SEVFeatures.RESTRICTED_INJECTION, SEVFeatures.SECURE_TSC)
 # Set or clear one at a time, with any of the others.
 _RARE = (
@@ -50,6 +51,12 @@ VMMS: Mapping[str, VMM] = {
     "openvmm-kvm": OPENVMM,
 }
 """Who takes the contexts to KVM, by profile."""
+
+Fpu = Literal["", "file", "none"]
+_FPU_WORDS: Mapping[Fpu, str] = {
+    "file": "MXCSR and the x87 control word are those of the file",
+    "none": "KVM measures no FPU: its old VM type, or Linux before 6.10",
+}
 
 Page = tuple[bytes, int]
 """A VMSA and its gpa."""
@@ -75,6 +82,8 @@ class Family(NamedTuple):
     """vCPUs from the first that have a context in the file."""
     most: int = 0
     """vCPUs up to the last that has a context in the file."""
+    fpu: Fpu = ""
+    """Where MXCSR and the x87 control word come from, if not from the profile."""
 
 
 def families(
@@ -97,7 +106,7 @@ def families(
         contexts: sequences of the file's contexts that profiles measure.
     """
     own = _contexts(file, platform)
-    wanted = int(list(own.values())[-1].sev_features) if own else 0
+    wanted = int(own[0].sev_features) if 0 in own else 0
     if platform == PlatformType.SEV_SNP:
         wanted |= SEVFeatures.SNP  # which KVM sets by itself
     choice = _features(wanted, platform) if sev_features is None else [sev_features]
@@ -105,25 +114,30 @@ def families(
         signatures = list(dict.fromkeys([*CPU_SIGNATURES.values(), *_OTHER_SIGNATURES]))
     else:
         signatures = [signature_of(cpu)]
-    found: dict[tuple[Page, ...], Family] = {}
-    for value in choice:
+    found: dict[tuple[tuple[Page, ...], Fpu], Family] = {}
+    fpus: list[Fpu] = [""]
+    reset = kvm_reset_vmsa(0)
+    if any(getattr(vmsa, name) != getattr(reset, name) for vmsa in own.values() for name in FPU):
+        fpus.append("file")
+    if platform == PlatformType.SEV_ES:
+        fpus.append("none")
+    for value, fpu in itertools.product(choice, fpus):
         features = None if value == wanted else value
-        for one in _by_kvm(own, value, features, signatures, most):
-            same = found.setdefault(one.pages, one)
-            if same.kind == one.kind and same.features == one.features and same.cpu == one.cpu:
+        for one in _by_kvm(own, value, features, signatures, most, fpu=fpu):
+            same = found.setdefault((one.pages, fpu), one)
+            if same._replace(vmms=()) == one._replace(vmms=()):
                 names = dict.fromkeys([*same.vmms, *one.vmms])
-                found[one.pages] = same._replace(vmms=tuple(names))
+                found[one.pages, fpu] = same._replace(vmms=tuple(names))
     as_they_are = [_as_they_are(file, one, value) for one in contexts for value in [None, *choice]]
     return [*as_they_are, *found.values()]
 
 
 def _contexts(file: IgvmFile, platform: PlatformType) -> dict[int, SEVVMSA]:
-    """The contexts of the file by vCPU, in file order; of several for one the last counts."""
+    """The contexts of the file by vCPU; of several for one the last counts."""
     asked = draft(file, platform)
     found: dict[int, SEVVMSA] = {}
     for row in asked.rows[asked.of(HeaderType.VP_CONTEXT)]:
         index = int(row["vp_index"])
-        found.pop(index, None)
         found[index] = SEVVMSA.unpack_from(file.buffer, int(row["source"]))
     return found
 
@@ -155,24 +169,42 @@ def _as_they_are(
 
 
 def _by_kvm(
-    own: dict[int, SEVVMSA], value: int, features: int | None, signatures: list[int], most: int
+    own: dict[int, SEVVMSA],
+    value: int,
+    features: int | None,
+    signatures: list[int],
+    most: int,
+    *,
+    fpu: Fpu,
 ) -> Iterator[Family]:
     """What KVM measures for every VMM, and what it would measure if contexts went astray."""
     first = next(index for index in itertools.count() if index not in own)
     last = max(own, default=-1) + 1
     for vmm in VMMS.values():
-        built = {index: (kvm_vmsa(vmsa, value, vmm).pack(), VMSA_GPA)
-                 for index, vmsa in own.items()}  # fmt: skip
+        if fpu == "file" and vmm.taken >= FPU:
+            continue
+        built = {index: _page(kvm_vmsa(vmsa, value, vmm), fpu, vmsa) for index, vmsa in own.items()}
         for signature in signatures if vmm.own_reset else [None]:
-            reset = (vmm.reset(signature or 0, value).pack(), VMSA_GPA)
+            reset = _page(vmm.reset(signature or 0, value), fpu)
             pages = tuple(built.get(index, reset) for index in range(most))
-            shared = Family("kvm", pages, (vmm.name,), (), features, signature, first, last)
+            shared = Family(
+                "kvm", pages, (vmm.name,), (), features, signature, first, last, fpu
+            )  # fmt: skip
             yield shared
-            if own:
+            if own and fpu != "file":
                 yield shared._replace(kind="reset", pages=(reset,) * most, own=0, most=0)
         if 0 in built:
             pages = (built[0],) * most
-            yield Family("copies", pages, (vmm.name,), (), features, None, most, last)
+            yield Family("copies", pages, (vmm.name,), (), features, None, most, last, fpu)
+
+
+def _page(made: SEVVMSA, fpu: Fpu, own: SEVVMSA | None = None) -> Page:
+    """A VMSA by KVM with the FPU of the context `own`, or without any."""
+    if fpu == "file" and own is not None:
+        made = made.replace(**{name: getattr(own, name) for name in FPU})
+    elif fpu == "none":
+        made = made.replace(**dict.fromkeys(FPU, 0))
+    return made.pack(), VMSA_GPA
 
 
 def cpu_name(signature: int) -> str:
@@ -196,6 +228,8 @@ def family_words(way: Way, tail: Family, count: int) -> Iterator[str]:
         yield f"KVM builds the VMSAs, last, as for {tail.vmms[0]}"
     elif vmm.name not in tail.vmms:
         yield f"the VMSAs are as for {tail.vmms[0]}"
+    if tail.fpu:
+        yield _FPU_WORDS[tail.fpu]
     if tail.kind == "reset":
         yield "the contexts of the file are not used"
     elif tail.kind == "copies":

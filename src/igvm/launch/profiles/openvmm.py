@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from igvm.launch.profiles.profile import Request
 
 _NAME = "openvmm-kvm"
+# What vCPU 0 must start with: PE and PG, PAE, LME and LMA and NXE, P and L
+# (snp.rs, validate_snp_bsp_register_state).
+_CR0, _CR4, _EFER, _CS = 0x80000001, 0x20, 0xD00, 0x280
 
 
 def shape(draft: Draft, request: Request) -> LaunchPlan:
@@ -71,6 +74,8 @@ def _refuse(draft: Draft) -> None:
         "OpenVMM on KVM has no CPUID_XF page",
         "data_type",
     )
+    nothing = draft.of(HeaderType.PARAMETER_INSERT) & (draft.rows["pages"] == 0)
+    refuse(draft, nothing, "OpenVMM does not insert an area of no bytes", "parameter_area_index")
     contexts = draft.rows[draft.of(HeaderType.VP_CONTEXT)]
     if len(contexts) != 1 or contexts["vp_index"][0] != 0:
         raise MeasurementError(
@@ -82,6 +87,17 @@ def _refuse(draft: Draft) -> None:
     if vmsa.virtual_tom or vmsa.sev_features & SEVFeatures.VTOM:
         header = int(contexts["header"][0])
         raise refusal(draft, header, "OpenVMM on KVM does not support vTOM", "virtual_tom")
+    for field, wrong, wants in (
+        ("cr0", vmsa.cr0 & _CR0 != _CR0, "PE and PG"),
+        ("cr3", vmsa.cr3 == 0, "a page table"),
+        ("cr4", not vmsa.cr4 & _CR4, "PAE"),
+        ("efer", vmsa.efer & _EFER != _EFER, "LME, LMA and NXE"),
+        ("cs", vmsa.cs.attrib & _CS != _CS, "a present segment of 64-bit code"),
+        ("rip", vmsa.rip == 0, "an address"),
+    ):
+        if wrong:
+            message = f"OpenVMM on KVM wants {wants} in it"
+            raise refusal(draft, int(contexts["header"][0]), message, field)
 
 
 KVM = Profile(

@@ -140,8 +140,8 @@ def operations(
 
 
 def one_page_each(plan: LaunchPlan, where: NDArray[np.bool_]) -> LaunchPlan:
-    """`plan` with the rows at `where` cut down to their first page."""
-    cut = where & (plan.rows["pages"] > 1)
+    """`plan` with one page for each of the rows at `where`, were it an area of no bytes."""
+    cut = where & (plan.rows["pages"] != 1)
     if not cut.any():
         return plan
     rows = plan.rows.copy()

@@ -9,7 +9,8 @@ from igvm.launch.kvm import QEMU
 from igvm.launch.plan import Operation
 from igvm.launch.profiles.profile import Profile, operations, refuse, split_large, start
 from igvm.spec.directive import PageData
-from igvm.spec.enums import HeaderType, PageDataType, PlatformType
+from igvm.spec.enums import HeaderType, PageDataType, PlatformType, Section
+from igvm.spec.registry import HEADERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,8 @@ def shape(draft: Draft, request: Request) -> LaunchPlan:
     """
     contexts = draft.of(HeaderType.VP_CONTEXT)
     refuse(draft, draft.of(HeaderType.ERROR_RANGE), "QEMU has no ERROR_RANGE")
+    nothing = draft.of(HeaderType.PARAMETER_INSERT) & (draft.rows["pages"] == 0)
+    refuse(draft, nothing, "QEMU does not insert an area of no bytes", "parameter_area_index")
     chosen = operations(draft, shared=Operation.NORMAL)
     if draft.platform != PlatformType.SEV_SNP:
         special = draft.rows["data_type"] != PageDataType.NORMAL
@@ -71,8 +74,10 @@ def _flush_order(draft: Draft) -> NDArray[np.intp]:
     position = np.searchsorted(masks.index, mine["header"])
     mask = masks[PageData.compatibility_mask][position]
     size = mine["pages"] * np.uint64(4096)
+    # Headers for no platform are not there once libigvm has read the file.
+    place = mine["header"] - np.searchsorted(_dropped(draft), mine["header"])
     goes_on = (
-        (np.diff(mine["header"]) == 1)
+        (np.diff(place) == 1)
         & (mine["gpa"][1:] == mine["gpa"][:-1] + size[:-1])
         & (mine["flags"][1:] == mine["flags"][:-1])
         & (mine["data_type"][1:] == mine["data_type"][:-1])
@@ -86,6 +91,18 @@ def _flush_order(draft: Draft) -> NDArray[np.intp]:
     flushed_at = np.concatenate([first[1:], [np.iinfo(np.intp).max]])
     when[pages] = flushed_at[run]
     return when
+
+
+def _dropped(draft: Draft) -> NDArray[np.intp]:
+    """Positions of the directives whose compatibility mask is 0, in order."""
+    import numpy as np
+
+    found = []
+    for spec in HEADERS.values():
+        if spec.section == Section.DIRECTIVE and spec.has_mask and spec.record is not None:
+            table = draft.file.table(spec.record)
+            found.append(table.index[table.column("compatibility_mask") == 0])
+    return np.sort(np.concatenate(found))
 
 
 QEMU_KVM = Profile(
