@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 
@@ -71,6 +72,20 @@ def test_a_large_page() -> None:
     """QEMU launches 2 MiB: the 4 KiB of data and zeroes behind."""
     file = build(SEV, lambda at: [raw.page(0x200000, at[0], flags=1)], A)
     assert hashlib.sha256(A + bytes(0x1FF000)).digest() == of(file, SEV, "qemu-kvm")
+
+
+def test_the_hmac_that_sevctl_builds() -> None:
+    """The launch measurement of sevctl 8b47f3a's own test, tests/measurementbuild.rs."""
+    made = launch_measurement(
+        base64.b64decode("xkvRAfyaSizgonxAjZIAkR8TmolUabBKQKb6KJCDDSM="),
+        tik=bytes.fromhex("3569cf61a32a602b87185ac6e0f55913"),
+        mnonce=base64.b64decode("wxP6tRHCFrFQWxsuqZA8QA=="),
+        api_major=1,
+        api_minor=40,
+        build=40,
+        policy=3,
+    )
+    assert base64.b64decode("lswbxWxI9gckya16JQvdFtpYmNO4b+3inAPpqsgoBI4=") == made
 
 
 def test_the_hmac_of_a_launch_digest() -> None:
