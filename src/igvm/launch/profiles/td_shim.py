@@ -1,4 +1,8 @@
-"""td-shim-tee-info-hash: the MRTD that td-shim's tool computes from an IGVM file."""
+"""td-shim-tools: the MRTD that the library behind td-shim-tee-info-hash makes of an IGVM file.
+
+The command itself measures TDVF images only; `build_igvmmrtd` is for the tools of others, such as
+MigTD's.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ def shape(draft: Draft, _request: Request) -> LaunchPlan:
 
 TD_SHIM = Profile(
     "td-shim",
-    "td-shim-tee-info-hash",
+    "td-shim-tools, build_igvmmrtd",
     frozenset((PlatformType.TDX,)),
     "td-shim 125eeab, td-shim-tools (it ignores masks; here only the platform's pages count)",
     shape,
