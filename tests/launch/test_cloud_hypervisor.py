@@ -84,6 +84,8 @@ def test_long_mode_without_its_active_bit() -> None:
     """Cloud Hypervisor sets EFER as the file has it, and KVM refuses LME and PG without LMA."""
     with pytest.raises(MeasurementError, match=r"VP_CONTEXT\.efer: KVM refuses it: EFER\.LME and"):
         rows(with_context(VMSA.replace(efer=0x100)), "cloud-hypervisor-kvm", vcpus=1)
+    with pytest.raises(MeasurementError, match=r"VP_CONTEXT\.cr0: KVM refuses it: CR0 has 32 bits"):
+        rows(with_context(VMSA.replace(cr0=1 << 32)), "cloud-hypervisor-kvm", vcpus=1)
 
 
 def test_sev_features_are_those_of_the_first_context() -> None:

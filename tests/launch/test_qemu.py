@@ -122,6 +122,14 @@ def test_what_qemu_refuses_in_a_context(change: dict[str, Any], message: str) ->
         rows(with_context(VMSA.replace(**change)), "qemu-kvm", vcpus=1)
 
 
+def test_the_half_of_a_control_register_that_qemu_has() -> None:
+    """It hands 32 bits of CR0 and CR4 on."""
+    given = VMSA.replace(cr0=VMSA.cr0 | 1 << 32, cr4=VMSA.cr4 | 1 << 32)
+    assert vmsas(with_context(VMSA), "qemu-kvm", vcpus=1) == vmsas(
+        with_context(given), "qemu-kvm", vcpus=1
+    )
+
+
 def test_paging_that_qemu_does_not_turn_on() -> None:
     """Long mode without CR4.PAE makes QEMU leave CR0 as it is after a reset."""
     given = VMSA.replace(cr4=0, efer=0x100, cs=VMSA.cs.replace(attrib=0xC9B))
@@ -133,7 +141,6 @@ def test_paging_that_qemu_does_not_turn_on() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"cr0": 1 << 32}, "VP_CONTEXT.cr0: KVM refuses it: CR0 has 32 bits"),
         ({"cr0": 0x20000001, "efer": 0}, "VP_CONTEXT.cr0: KVM refuses it: CR0.NW needs CR0.CD"),
         ({"cr0": 0x80000000}, "VP_CONTEXT.cr0: KVM refuses it: CR0.PG needs CR0.PE"),
         ({"efer": 0x400}, "VP_CONTEXT.efer: KVM refuses it: EFER.LMA needs EFER.LME and CR0.PG"),
@@ -142,6 +149,9 @@ def test_paging_that_qemu_does_not_turn_on() -> None:
         ({"dr7": 0x401}, "VP_CONTEXT.dr7: KVM refuses it: no breakpoint may be set"),
         ({"xcr0": 2}, "VP_CONTEXT.xcr0: KVM refuses it: bit 0 of XCR0, x87, is always set"),
         ({"xcr0": 5}, "VP_CONTEXT.xcr0: KVM refuses it: AVX in XCR0 needs SSE"),
+        ({"xcr0": 0xE3}, "VP_CONTEXT.xcr0: KVM refuses it: AVX-512 in XCR0 needs AVX"),
+        ({"xcr0": 0x27}, "VP_CONTEXT.xcr0: KVM refuses it: half a feature in XCR0"),
+        ({"pat": 2}, "VP_CONTEXT.pat: KVM refuses it: a memory type in PAT is 0, 1 or 4 to 7"),
     ],
 )
 def test_what_kvm_refuses_in_a_context(change: dict[str, Any], message: str) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import igvm
 from igvm.launch.lint.loader import CH_KVM, CH_MSHV, OPENVMM, QEMU_SNP, TCG
 from tests.lint.small import (
+    CODE,
     NATIVE,
     SNP,
     TOP,
@@ -25,6 +26,7 @@ from tests.lint.small import (
     snp,
     started,
     vbs,
+    vbs_measurement,
     vmsa,
 )
 from tests.raw import area, context, insert, page, parameter
@@ -82,7 +84,7 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("unsupported-type", CH_KVM): Example(
         snp([error_range(0, 4096)]), make([P, error_range(0, 4096, 2)], kinds=(SNP, VBS))
     ),
-    ("unsupported-type", OPENVMM): Example(vbs([id_block()]), FINE_VBS),
+    ("unsupported-type", OPENVMM): Example(vbs([vbs_measurement()]), FINE_VBS),
     ("no-effect", TCG): Example(
         make([policy(), page(TOP)]), make([policy(mask=2), page(TOP)], kinds=(NATIVE, SNP))
     ),
@@ -117,6 +119,12 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("memory-map", CH_KVM): Example(snp([area(0), parameter(MEMORY_MAP, 0)]), FINE_RAM),
     ("memory-map", OPENVMM): Example(vbs([area(0), parameter(MEMORY_MAP, 0)]), FINE_VBS),
     ("area-size", TCG): Example(resting(area(0, 1 << 31)), resting(area(0, 1 << 30))),
+    ("area-empty", QEMU_SNP): Example(
+        snp([area(0, 0), insert(0, 0x1000)]), snp([area(0, 0), area(1), insert(1, 0x1000)])
+    ),
+    ("area-empty", OPENVMM): Example(
+        vbs([area(0, 0), insert(0, 0x1000)]), vbs([area(0, 0), area(1), insert(1, 0x1000)])
+    ),
     # pages
     ("page-2mb", TCG): Example(
         make(lambda at: [page(0x200000, at, flags=1)]), make([page(0x200000, flags=1)])
@@ -128,6 +136,7 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("page-special", TCG): Example(resting(page(0x1000, kind=1)), FINE),
     ("page-special", OPENVMM): Example(vbs([page(0x1000, kind=1)]), FINE_VBS),
     ("page-cpuid-xf", CH_KVM): Example(snp([page(0x1000, kind=3)]), snp([page(0x1000, kind=2)])),
+    ("page-cpuid-xf", OPENVMM): Example(snp([page(0x1000, kind=3)]), vbs([page(0x1000, kind=3)])),
     ("page-cpuid", QEMU_SNP): Example(
         snp(lambda at: [page(0x1000, at, kind=2)]), snp([page(0x1000, kind=2)])
     ),
@@ -155,6 +164,13 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         snp(lambda at: [page(0x1000, at), page(0x1000, at)]),
         snp(lambda at: [page(0x1000, at), page(0x1000)]),
     ),
+    ("context-overlap", CH_KVM): Example(
+        snp(lambda at: [context(at, gpa=0x5000)] * 2, data=vmsa()),
+        snp(
+            lambda at: [page(0x5000), context(at, gpa=0x5000), context(at, gpa=0x5000, index=1)],
+            data=vmsa(),
+        ),
+    ),
     # place
     ("mmio", TCG): Example(make([page(0xFEC00000)]), make([page(0xFEC01000)])),
     ("vga-hole", TCG): Example(make([page(0xBF000)]), make([page(0x9F000)])),
@@ -164,7 +180,10 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         make([page(0x7FFFF000), area(0), page(0x80000000)]),
     ),
     ("new-region", TCG): Example(FINE, make([page(0x80000000)])),
-    ("outside-ram", CH_KVM): Example(snp([page(TOP)]), snp([page(0xBFFFF000), page(1 << 32)])),
+    ("outside-ram", CH_KVM): Example(
+        snp([page(0xFFBFF000)]), snp([page(0xBFFFF000), page(0xFFC00000), page(1 << 32)])
+    ),
+    ("outside-ram", CH_MSHV): Example(snp([page(TOP)]), snp([page(0xBFFFF000), page(1 << 32)])),
     # start
     ("no-start", TCG): Example(make([P]), FINE),
     ("no-context", TCG): Example(FINE, started(native())),
@@ -195,14 +214,36 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ),
     # vmsa
     ("vmsa-gpa", QEMU_SNP): Example(FINE_RAM, FINE_SNP),
-    ("vmsa-gpa", CH_KVM): Example(FINE_SNP, FINE_RAM),
+    ("vmsa-gpa", OPENVMM): Example(FINE_RAM, FINE_SNP),
+    ("vmsa-gpa", CH_KVM): Example(guest(vmsa(), gpa=0xC0000000), FINE_SNP),
+    ("vmsa-gpa", CH_MSHV): Example(FINE_SNP, FINE_RAM),
     ("vmsa-field", QEMU_SNP): Example(guest(vmsa(star=1)), guest(vmsa(xcr0=1, pat=7))),
+    ("vmsa-field", OPENVMM): Example(
+        guest(vmsa(reserved7=b"PKRU" + bytes(28))),
+        guest(vmsa(reserved7=b"\0\0\0\0AUX!" + bytes(24))),
+    ),
     ("vmsa-field", CH_KVM): Example(guest(vmsa(pat=7)), guest(vmsa(xcr0=1))),
+    ("vmsa-fpu", QEMU_SNP): Example(guest(vmsa(mxcsr=0)), FINE_SNP),
+    ("vmsa-limit", CH_KVM): Example(
+        guest(vmsa(gdtr=igvm.SEVSelector(limit=0x10000))),
+        guest(vmsa(gdtr=igvm.SEVSelector(limit=0xFFFF))),
+    ),
+    ("vmsa-limit", OPENVMM): Example(
+        guest(vmsa(idtr=igvm.SEVSelector(limit=0x10000))),
+        guest(vmsa(idtr=igvm.SEVSelector(limit=0xFFFF))),
+    ),
+    ("vmsa-start", OPENVMM): Example(guest(vmsa(rip=0)), FINE_SNP),
     ("sev-features", QEMU_SNP): Example(
         guest(vmsa(sev_features=igvm.SEVFeatures.DEBUG_SWAP)), FINE_SNP
     ),
     ("sev-features-host", QEMU_SNP): Example(
         guest(vmsa(sev_features=igvm.SEVFeatures.SNP | igvm.SEVFeatures.SECURE_TSC)), FINE_SNP
+    ),
+    ("sev-features-host", CH_KVM): Example(
+        guest(vmsa(sev_features=igvm.SEVFeatures.RESTRICTED_INJECTION)), FINE_SNP
+    ),
+    ("sev-features-host", OPENVMM): Example(
+        guest(vmsa(sev_features=igvm.SEVFeatures.RESTRICTED_INJECTION)), FINE_SNP
     ),
     ("sev-features-vtom", OPENVMM): Example(
         guest(vmsa(sev_features=igvm.SEVFeatures.SNP | igvm.SEVFeatures.VTOM)), FINE_SNP
@@ -212,6 +253,17 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         guest(vmsa(tr=igvm.SEVSelector(base=1), ldtr=igvm.SEVSelector(base=1))),
     ),
     ("vmsa-rewritten", QEMU_SNP): Example(guest(vmsa(rflags=0)), FINE_SNP),
+    # kvm
+    ("kvm-mode", QEMU_SNP): Example(guest(vmsa(cr4=0x40)), guest(vmsa(efer=0x1100))),
+    ("kvm-mode", CH_KVM): Example(
+        guest(vmsa(efer=0x1100)), guest(vmsa(efer=0, cs=CODE.replace(attrib=0x9B)))
+    ),
+    ("kvm-cr0", QEMU_SNP): Example(guest(vmsa(cr0=0x80000010)), guest(vmsa(cr0=0xE0000011))),
+    ("kvm-xcr0", QEMU_SNP): Example(guest(vmsa(xcr0=0)), guest(vmsa(xcr0=0xFF))),
+    ("kvm-pat", QEMU_SNP): Example(guest(vmsa(pat=2)), guest(vmsa(pat=0x0007040600070406))),
+    ("kvm-debug-registers", QEMU_SNP): Example(
+        guest(vmsa(dr7=0x401)), guest(vmsa(dr7=0x400, dr6=0xFFFF0FF0))
+    ),
     # identity
     ("id-block-twice", QEMU_SNP): Example(
         snp([policy(), id_block(), id_block()]), snp([policy(), id_block()])
@@ -219,7 +271,9 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("id-block-twice", CH_KVM): Example(
         snp([policy(), id_block(), id_block()]), snp([policy(), id_block()])
     ),
+    ("id-block-ignored", OPENVMM): Example(snp([policy(), id_block()]), FINE_SNP),
     ("id-block-version", QEMU_SNP): Example(snp([id_block(version=2)]), snp([id_block()])),
+    ("id-block-version", CH_KVM): Example(snp([id_block(version=2)]), snp([id_block()])),
     ("id-block-author", QEMU_SNP): Example(
         snp([id_block(author_key_enabled=1)]),
         snp([id_block(author_key_enabled=1, author_public_key=igvm.SNPPublicKey(curve=2))]),
@@ -227,14 +281,21 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("id-block-author", CH_MSHV): Example(snp([id_block(author_key_enabled=1)]), snp([id_block()])),
     ("id-block-missing", CH_MSHV): Example(snp([P]), snp([id_block()])),
     ("id-block-policy", QEMU_SNP): Example(snp([id_block()]), snp([policy(), id_block()])),
-    ("id-block-policy", CH_MSHV): Example(snp([policy(), id_block()]), snp([id_block()])),
+    ("id-block-policy", CH_MSHV): Example(
+        snp([policy(), id_block()]), snp([policy(0x3001F), id_block()])
+    ),
+    ("policy-ignored", CH_MSHV): Example(FINE_RAM, snp([policy(0x3001F), P])),
     ("policy-default", QEMU_SNP): Example(snp([P]), FINE_SNP),
     ("policy-default", CH_KVM): Example(snp([policy(0), P]), FINE_SNP),
     ("policy-agreement", QEMU_SNP): Example(snp([policy(0x3001F), P]), FINE_SNP),
     ("policy-twice", QEMU_SNP): Example(snp([policy(), policy(), P]), FINE_SNP),
     ("policy-twice", CH_KVM): Example(snp([policy(), policy(), P]), FINE_SNP),
+    ("policy-twice", OPENVMM): Example(snp([policy(), policy(), P]), FINE_SNP),
     # openvmm
     ("aarch64", OPENVMM): Example(vbs([P], architecture=1), FINE_VBS),
+    ("platform-vtl", OPENVMM): Example(guest(vmsa(), vtl=2), FINE_SNP),
+    ("platform-boundary", OPENVMM): Example(guest(vmsa(), boundary=1 << 46), FINE_SNP),
+    ("policy-missing", OPENVMM): Example(snp([P]), FINE_SNP),
     ("context-vtl", OPENVMM): Example(
         vbs(lambda at: [context(at)], data=registers(RIP), vtl=2),
         vbs(lambda at: [context(at)], data=registers(RIP, vtl=2), vtl=2),

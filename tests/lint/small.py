@@ -31,9 +31,12 @@ def make(
     version: int = 2,
     architecture: int = 0,
     vtl: int = 0,
+    boundary: int = 0,
 ) -> bytes:
     """A file for `kinds`, whose masks are 1, 2, 4; `lay` gets the offset of the data."""
-    starts = b"".join(platform(kind, 1 << i, vtl=vtl) for i, kind in enumerate(kinds))
+    starts = b"".join(
+        platform(kind, 1 << i, vtl=vtl, boundary=boundary) for i, kind in enumerate(kinds)
+    )
 
     def heads(at: int) -> bytes:
         return starts + b"".join(lay(at) if callable(lay) else lay)
@@ -85,10 +88,15 @@ def native(**registers: int) -> bytes:
     return igvm.NativeContextX64(**wanted).pack().ljust(4096, b"\0")  # type: ignore[arg-type]
 
 
+CODE = igvm.SEVSelector(selector=8, attrib=0xA9B, limit=0xFFFFFFFF)
+"""A 64 bit code segment."""
+
+
 def vmsa(**fields: object) -> bytes:
-    """A VMSA that KVM leaves as it is."""
+    """A VMSA in 64 bit mode that KVM leaves as it is, and that every loader takes."""
     wanted = {
-        "efer": 0x1500, "cr4": 0x60, "cr0": 0x80000011, "rflags": 2, "rip": 0x1000,
+        "efer": 0x1D00, "cr4": 0x60, "cr3": 0x1000, "cr0": 0x80000011, "cs": CODE,
+        "rflags": 2, "rip": 0x1000, "xcr0": 1, "mxcsr": 0x1F80, "x87_fcw": 0x37F,
         "sev_features": igvm.SEVFeatures.SNP,
     } | fields  # fmt: skip
     return igvm.SEVVMSA(**wanted).pack()  # type: ignore[arg-type]
@@ -100,12 +108,24 @@ def started(registers: bytes, *heads: bytes, index: int = 0, gpa: int = 0) -> by
 
 
 def guest(
-    page_of_vp: bytes, *heads: bytes, gpa: int = VMSA_GPA, index: int = 0, init: bytes = b""
+    page_of_vp: bytes,
+    *heads: bytes,
+    gpa: int = VMSA_GPA,
+    index: int = 0,
+    init: bytes = b"",
+    **more: object,
 ) -> bytes:
     """An SEV_SNP file with a policy and one context."""
     return snp(
-        lambda at: [init or policy(), *heads, context(at, gpa=gpa, index=index)], data=page_of_vp
+        lambda at: [init or policy(), *heads, context(at, gpa=gpa, index=index)],
+        data=page_of_vp,
+        **more,
     )
+
+
+def vbs_measurement() -> bytes:
+    """A VBS_MEASUREMENT header."""
+    return header(0x311, igvm.VBSMeasurement(compatibility_mask=1).pack())
 
 
 def registers(*names: int, vtl: int = 0) -> bytes:

@@ -16,7 +16,8 @@ _CS_L = 0x200
 _RFLAGS_FIXED = 2
 _DR7_FIXED = 0x400
 _XCR0_X87, _XCR0_SSE, _XCR0_AVX = 1, 2, 4
-_HIGH = 0xFFFFFFFF00000000
+_XCR0_MPX, _XCR0_AVX512, _XCR0_AMX = 3 << 3, 7 << 5, 3 << 17
+_LOW, _HIGH = 0xFFFFFFFF, 0xFFFFFFFF00000000
 _KVM_SIGNATURE = 0x600
 
 
@@ -93,12 +94,16 @@ class VMM(NamedTuple):
     """The largest limit of a descriptor table that it takes."""
     is_qemu: bool = False
     """Whether it loads TR's base from LDTR, sets CR0.ET and EFER.LMA, and cuts table limits."""
+    passes_tsc_aux: bool = False
+    """Whether TSC_AUX, in the four bytes at 0x2ec, may be anything; KVM does not measure it."""
     is_strict: bool = False
     """Whether it wants the SNP bit in SEV_FEATURES on SEV-SNP, and not on SEV-ES."""
 
     def refused(self, vmsa: SEVVMSA) -> list[str]:
         """The fields of `vmsa` that make it refuse the file."""
         zero = SEVVMSA()
+        if self.passes_tsc_aux:
+            vmsa = vmsa.replace(reserved7=vmsa.reserved7[:4] + bytes(4) + vmsa.reserved7[8:])
         wide = [name for name in sorted(_TABLES) if getattr(vmsa, name).limit > self.widest_table]
         if self.dropped is None:
             return wide
@@ -124,19 +129,25 @@ OPENVMM = VMM(
     frozenset(["cr2", "dr0", "dr1", "dr2", "dr3"]),
     fixed_gpa=True,
     widest_table=0xFFFF,
+    passes_tsc_aux=True,
 )
 
 
-def _control(vmsa: SEVVMSA, vmm: VMM) -> tuple[int, int]:
-    """EFER and CR0 as `vmm` gives them to KVM."""
-    efer, cr0 = vmsa.efer, vmsa.cr0
+def _control(vmsa: SEVVMSA, vmm: VMM) -> tuple[int, int, int]:
+    """EFER, CR0 and CR4 as `vmm` gives them to KVM.
+
+    QEMU has 32 bits of CR0 and CR4. It sets EFER.LMA where long mode begins, and leaves CR0 as
+    after a reset where PAE is missing for it (target/i386/helper.c, cpu_x86_update_cr0).
+    """
+    efer, cr0, cr4 = vmsa.efer, vmsa.cr0, vmsa.cr4
     if vmm.is_qemu:
-        long = efer & _EFER_LME and cr0 & _CR0_PG
-        if long and not vmsa.cr4 & _CR4_PAE:
-            return efer, _CR0_ET | _CR0_NW | _CR0_CD  # it leaves CR0 as after a reset
-        cr0 |= _CR0_ET
-        efer |= _EFER_LMA if long else 0
-    return efer, cr0
+        cr0, cr4 = cr0 & _LOW | _CR0_ET, cr4 & _LOW
+        if efer & _EFER_LME and cr0 & _CR0_PG:
+            if cr4 & _CR4_PAE:
+                efer |= _EFER_LMA
+            else:
+                cr0 = _CR0_ET | _CR0_NW | _CR0_CD
+    return efer, cr0, cr4
 
 
 def kvm_refuses(vmsa: SEVVMSA, vmm: VMM) -> tuple[str, str] | None:
@@ -144,16 +155,15 @@ def kvm_refuses(vmsa: SEVVMSA, vmm: VMM) -> tuple[str, str] | None:
 
     What depends on the processor, such as reserved bits of CR3 and CR4, is not known
     (arch/x86/kvm/x86.c, kvm_is_valid_sregs, __kvm_set_xcr and kvm_vcpu_ioctl_x86_set_debugregs;
-    svm/sev.c, sev_es_sync_vmsa).
+    x86.h, kvm_pat_valid; svm/sev.c, sev_es_sync_vmsa). The lint rules `kvm-*` say the same.
     """
-    efer, cr0 = _control(vmsa, vmm)
+    efer, cr0, cr4 = _control(vmsa, vmm)
     is_long = bool(efer & _EFER_LME and cr0 & _CR0_PG)
-    xcr0 = vmsa.xcr0
     checks = [
         ("cr0", cr0 & _HIGH, "CR0 has 32 bits"),
         ("cr0", cr0 & _CR0_NW and not cr0 & _CR0_CD, "CR0.NW needs CR0.CD"),
         ("cr0", cr0 & _CR0_PG and not cr0 & _CR0_PE, "CR0.PG needs CR0.PE"),
-        ("cr4", is_long and not vmsa.cr4 & _CR4_PAE, "EFER.LME and CR0.PG need CR4.PAE"),
+        ("cr4", is_long and not cr4 & _CR4_PAE, "EFER.LME and CR0.PG need CR4.PAE"),
         ("efer", is_long and not efer & _EFER_LMA, "EFER.LME and CR0.PG need EFER.LMA"),
         ("efer", not is_long and efer & _EFER_LMA, "EFER.LMA needs EFER.LME and CR0.PG"),
         ("cs", not is_long and vmsa.cs.attrib & _CS_L, "the L bit of CS needs EFER.LME and CR0.PG"),
@@ -164,10 +174,17 @@ def kvm_refuses(vmsa: SEVVMSA, vmm: VMM) -> tuple[str, str] | None:
             ("dr7", vmsa.dr7 & ~_DR7_FIXED, "no breakpoint may be set"),
         ]
     if "xcr0" in vmm.taken:
+        xcr0 = vmsa.xcr0
+        groups = (_XCR0_MPX, _XCR0_AVX512, _XCR0_AMX)
         checks += [
             ("xcr0", not xcr0 & _XCR0_X87, "bit 0 of XCR0, x87, is always set"),
             ("xcr0", xcr0 & _XCR0_AVX and not xcr0 & _XCR0_SSE, "AVX in XCR0 needs SSE"),
+            ("xcr0", xcr0 & _XCR0_AVX512 and not xcr0 & _XCR0_AVX, "AVX-512 in XCR0 needs AVX"),
+            ("xcr0", any(xcr0 & one not in {0, one} for one in groups), "half a feature in XCR0"),
         ]
+    if "pat" in vmm.taken:
+        odd = set(vmsa.pat.to_bytes(8, "little")) - {0, 1, 4, 5, 6, 7}
+        checks.append(("pat", bool(odd), "a memory type in PAT is 0, 1 or 4 to 7"))
     return next(((field, why) for field, wrong, why in checks if wrong), None)
 
 
@@ -191,11 +208,11 @@ def kvm_vmsa(vmsa: SEVVMSA, features: int | None = None, vmm: VMM = QEMU) -> SEV
         values[name] = SEVSelector(limit=values[name].limit & 0xFFFF, base=values[name].base)
     if vmm.is_qemu:
         values["tr"] = values["tr"].replace(base=vmsa.ldtr.base)
-    efer, cr0 = _control(vmsa, vmm)
+    efer, cr0, cr4 = _control(vmsa, vmm)
     values |= {
         "efer": efer | _EFER_SVME,
         "cr0": cr0 & ~(_CR0_CD | _CR0_NW),
-        "cr4": vmsa.cr4 | _CR4_MCE,
+        "cr4": cr4 | _CR4_MCE,
         "rflags": vmsa.rflags | _RFLAGS_FIXED,
         "cpl": vmsa.ss.attrib >> 5 & 3,
     }

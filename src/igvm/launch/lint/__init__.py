@@ -31,6 +31,7 @@ SUBJECTS = (
     "start",
     "native",
     "vmsa",
+    "kvm",
     "identity",
     "openvmm",
 )

@@ -12,8 +12,10 @@ from igvm.launch.lint.loader import (
     IGVM_RUN,
     OPENVMM,
     OPENVMM_IGVM,
+    OPENVMM_MEMORY,
     QEMU,
     QEMU_SNP,
+    SEV_C,
     TCG,
 )
 from igvm.launch.lint.rule import ERROR, NOTE, WARNING, loader_rule
@@ -213,3 +215,17 @@ def area_size(facts: LoaderFacts) -> Found:
     table = facts.table(ParameterArea)
     large = table[ParameterArea.number_of_bytes] > 1 << 30
     yield from headers(table.index, large, "number_of_bytes", "the area has {shown} bytes")
+
+
+@loader_rule(
+    "area-empty", QEMU_SNP, ERROR, "{who} ends where an area of 0 bytes is inserted", SEV_C
+)
+@loader_rule(
+    "area-empty", OPENVMM, ERROR, "{who} ends where an area of 0 bytes is inserted", OPENVMM_MEMORY
+)
+def area_empty(facts: LoaderFacts) -> Found:
+    """There is no page to launch. Give the area a page, or leave it out."""
+    rows = facts.of(H.PARAMETER_INSERT)
+    empty = rows["pages"] == 0
+    if empty.any():
+        yield Many(rows["header"][empty], "parameter_area_index", "area {shown} has 0 bytes")

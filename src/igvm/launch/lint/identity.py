@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from igvm.file.check.rule import Many, Place
-from igvm.launch.lint.loader import CH, CH_IGVM, CH_MSHV, IGVM_C, QEMU_SNP, SEV_C
+from igvm.launch.lint.loader import (
+    CH,
+    CH_IGVM,
+    CH_KVM,
+    CH_MSHV,
+    CH_ON_MSHV,
+    IGVM_C,
+    OPENVMM,
+    OPENVMM_IGVM,
+    OPENVMM_KVM,
+    QEMU_SNP,
+    SEV_C,
+)
 from igvm.launch.lint.rule import ERROR, NOTE, WARNING, loader_rule
 from igvm.spec.directive import SNPIDBlock
 from igvm.spec.enums import PlatformType
@@ -17,6 +29,8 @@ if TYPE_CHECKING:
 
 QEMU_POLICY = 0x30000
 """The policy of a sev-snp-guest object that is not told another."""
+MSHV_POLICY = 0x3001F
+"""The policy of every guest on MSHV (mshv-bindings 0.7.0, get_default_snp_guest_policy)."""
 
 
 def _snp(facts: LoaderFacts, record: Any) -> tuple[Any, Any]:
@@ -34,7 +48,31 @@ def id_block_twice(facts: LoaderFacts) -> Found:
         yield Many(index[1:], "", "there is an ID block already")
 
 
+@loader_rule(
+    "id-block-ignored",
+    OPENVMM,
+    WARNING,
+    "{who} launches without the file's ID block",
+    OPENVMM_KVM,
+)
+def id_block_ignored(facts: LoaderFacts) -> Found:
+    """Nothing is compared at the launch, and attestation reports have no ID in them.
+
+    Whoever owns the guest must go by the launch digest.
+    """
+    index, _ = facts.mine(SNPIDBlock)
+    if len(index):
+        yield Many(index, "", "there is an ID block")
+
+
 @loader_rule("id-block-version", QEMU_SNP, WARNING, "{who} gives every ID block version 1", IGVM_C)
+@loader_rule(
+    "id-block-version",
+    CH_KVM,
+    WARNING,
+    "{who} on KVM gives every ID block version 1",
+    "cloud-hypervisor ae44c29, hypervisor/src/kvm/x86_64/sev.rs",
+)
 def id_block_version(facts: LoaderFacts) -> Found:
     """The signature is over another version, and the firmware refuses the block."""
     index, rows = _snp(facts, SNPIDBlock)
@@ -99,20 +137,40 @@ def qemu_no_policy(facts: LoaderFacts) -> Found:
         yield Place("there is no GUEST_POLICY", int(index[0]))
 
 
+def _unlike_mshv(facts: LoaderFacts) -> tuple[Any, Any]:
+    """The policies of the file that a guest on MSHV does not have."""
+    index, rows = _snp(facts, GuestPolicy)
+    other = rows["policy"] != MSHV_POLICY
+    return index[other], rows[other]
+
+
 @loader_rule(
     "id-block-policy",
     CH_MSHV,
     WARNING,
-    "{who} on MSHV puts its own default policy into the ID block",
-    "cloud-hypervisor ae44c29, hypervisor/src/mshv/mod.rs",
+    "{who} on MSHV puts its own policy into the ID block, 0x3001f",
+    f"{CH_ON_MSHV}; mshv-bindings 0.7.0",
 )
-def mshv_policy(facts: LoaderFacts) -> Found:
+def mshv_block_policy(facts: LoaderFacts) -> Found:
     """A block that was signed for another policy does not verify."""
-    index, _ = _snp(facts, SNPIDBlock)
-    policies, rows = _snp(facts, GuestPolicy)
-    if len(index) and len(policies):
+    policies, rows = _unlike_mshv(facts)
+    if len(_snp(facts, SNPIDBlock)[0]) and len(policies):
         value = int(rows["policy"][0])
         yield Place(f"the file's policy is {value:#x}", int(policies[0]), field="policy")
+
+
+@loader_rule(
+    "policy-ignored",
+    CH_MSHV,
+    WARNING,
+    "{who} on MSHV launches with a policy of its own, 0x3001f, whatever the file's is",
+    f"{CH_ON_MSHV}; mshv-bindings 0.7.0",
+)
+def mshv_policy(facts: LoaderFacts) -> Found:
+    """Attestation reports show that policy. It does not allow debugging, for one."""
+    index, _ = _unlike_mshv(facts)
+    if len(index):
+        yield Many(index, "policy", "the file's policy is {shown}")
 
 
 @loader_rule(
@@ -122,7 +180,13 @@ def mshv_policy(facts: LoaderFacts) -> Found:
     "{who} launches with the policy of its own option, 0x30000 unless told otherwise",
     SEV_C,
 )
-@loader_rule("policy-default", CH, NOTE, "without a policy {who} launches with 0x30000", CH_IGVM)
+@loader_rule(
+    "policy-default",
+    CH_KVM,
+    NOTE,
+    "without a policy {who} on KVM launches with 0x30000",
+    f"{CH_IGVM}; vmm/src/vm.rs",
+)
 def no_policy(facts: LoaderFacts) -> Found:
     """The specification wants a GUEST_POLICY for SEV_SNP, and the crate's measurement needs it."""
     _, rows = _snp(facts, GuestPolicy)
@@ -147,7 +211,14 @@ def policy_agreement(facts: LoaderFacts) -> Found:
 
 @loader_rule("policy-twice", QEMU_SNP, WARNING, "of several policies {who} takes the last", IGVM_C)
 @loader_rule(
-    "policy-twice", CH, WARNING, "of several policies {who} takes the first that is not 0", CH_IGVM
+    "policy-twice",
+    CH_KVM,
+    WARNING,
+    "of several policies {who} on KVM takes the first that is not 0",
+    CH_IGVM,
+)
+@loader_rule(
+    "policy-twice", OPENVMM, WARNING, "of several policies {who} takes the first", OPENVMM_IGVM
 )
 def policy_twice(facts: LoaderFacts) -> Found:
     """Loaders choose differently. Keep one for each platform."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from igvm.file.check.rule import Lazy, Place
 from igvm.launch.lint.loader import TCG, X86_RUN
 from igvm.launch.lint.rule import NOTE, WARNING, loader_rule
@@ -23,15 +25,25 @@ _LME, _LMA = 1 << 8, 1 << 10
 _PAGING = 1 << 31
 
 
-def payloads(facts: LoaderFacts, platform: PlatformType, record: Any) -> tuple[Any, Any, Any]:
-    """Headers, offsets and records of the contexts, where `platform` is what is started."""
-    import numpy as np
+class Registers(msgspec.Struct, frozen=True):
+    """The records of contexts by field; very many contexts may share one."""
 
+    places: Any
+    """A record at every byte of the file."""
+    offsets: Any
+    """Where the context of each header is."""
+
+    def __getitem__(self, field: Any) -> Any:
+        """The column `field`, a row for each header."""
+        return self.places[field][self.offsets]
+
+
+def payloads(facts: LoaderFacts, platform: PlatformType, record: Any) -> tuple[Any, Any, Registers]:
+    """Headers, offsets and records of the contexts, where `platform` is what is started."""
     rows = facts.of(HeaderType.VP_CONTEXT)
-    if facts.platform != platform or not len(rows):
+    if facts.platform != platform:
         rows = rows[:0]
-        return rows["header"], rows["source"], np.zeros(0, record.dtype())
-    return rows["header"], rows["source"], facts.payloads(record)[rows["source"]]
+    return rows["header"], rows["source"], Registers(facts.payloads(record), rows["source"])
 
 
 def of_field(
@@ -42,18 +54,20 @@ def of_field(
 
     header, offsets, values = contexts
     chosen = np.flatnonzero(where)
+    if not len(chosen):
+        return
+    column = values[field]
     at = record.dtype().fields[field][1]
 
     def place(number: int) -> Place:
         which = int(chosen[number])
-        found = values[field][which]
+        found = column[which]
         value = int(found) if found.dtype.names is None else None
         shown = None if value is None else f"{value:#x}"
         message = text.format(value=shown)
         return Place(message, int(header[which]), None, field, int(offsets[which]) + at, value)
 
-    if len(chosen):
-        yield Lazy(len(chosen), place)
+    yield Lazy(len(chosen), place)
 
 
 def _native(facts: LoaderFacts) -> tuple[Any, Any, Any]:

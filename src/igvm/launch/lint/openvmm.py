@@ -1,4 +1,4 @@
-"""What OpenVMM alone wants: VTLs, registers, required memory, relocations and error ranges."""
+"""What OpenVMM alone wants: VTLs, registers, policies, required memory and relocations."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from igvm.launch.lint.loader import (
     OPENVMM_IGVM,
     OPENVMM_KVM,
     OPENVMM_MEMORY,
-    OPENVMM_READ,
 )
 from igvm.launch.lint.rule import ERROR, WARNING, loader_rule
 from igvm.spec.context import VBSContextHeader
 from igvm.spec.directive import ErrorRange, RequiredMemory
 from igvm.spec.enums import Architecture, HeaderType, PlatformType, RequiredMemoryFlags
 from igvm.spec.hyperv import HvX64Register
-from igvm.spec.initialization import PageTableRelocation, RelocatableRegion
+from igvm.spec.initialization import GuestPolicy, PageTableRelocation, RelocatableRegion
 from igvm.spec.platform import SupportedPlatform
 
 if TYPE_CHECKING:
@@ -40,7 +39,16 @@ def _is_vbs(facts: LoaderFacts) -> bool:
     return facts.platform == PlatformType.VSM_ISOLATION
 
 
-@loader_rule("aarch64", OPENVMM, ERROR, "{who} loads IGVM files for X64 only", OPENVMM_READ)
+def _snp_platform(facts: LoaderFacts) -> tuple[NDArray[np.intp], NDArray[np.void]]:
+    """The first platform header of SEV_SNP, where that is what is started."""
+    index, rows = facts.mine(SupportedPlatform)
+    first = rows["platform_type"] == PlatformType.SEV_SNP
+    if facts.platform != PlatformType.SEV_SNP:
+        first[:] = False
+    return index[first][:1], rows[first][:1]
+
+
+@loader_rule("aarch64", OPENVMM, ERROR, "{who} loads IGVM files for X64 only", OPENVMM_IGVM)
 def aarch64(facts: LoaderFacts) -> Found:
     """On Arm it starts kernels and firmware from other formats."""
     if facts.file.architecture != Architecture.X64:
@@ -50,11 +58,52 @@ def aarch64(facts: LoaderFacts) -> Found:
 
 
 @loader_rule(
+    "platform-vtl",
+    OPENVMM,
+    ERROR,
+    "for SEV_SNP {who} on KVM wants highest_vtl 0",
+    OPENVMM_KVM,
+)
+def platform_vtl(facts: LoaderFacts) -> Found:
+    """KVM has no VTL for a paravisor. Write the file for a guest without one."""
+    index, rows = _snp_platform(facts)
+    if rows["highest_vtl"].any():
+        yield Many(index, "highest_vtl")
+
+
+@loader_rule(
+    "platform-boundary",
+    OPENVMM,
+    ERROR,
+    "for SEV_SNP {who} on KVM wants shared_gpa_boundary 0",
+    OPENVMM_KVM,
+)
+def platform_boundary(facts: LoaderFacts) -> Found:
+    """The boundary is for guests with VTOM. Have the guest use the C bit, and write 0."""
+    index, rows = _snp_platform(facts)
+    if rows["shared_gpa_boundary"].any():
+        yield Many(index, "shared_gpa_boundary")
+
+
+@loader_rule(
+    "policy-missing",
+    OPENVMM,
+    ERROR,
+    "for SEV_SNP {who} wants a GUEST_POLICY",
+    OPENVMM_IGVM,
+)
+def policy_missing(facts: LoaderFacts) -> Found:
+    """The guest is launched with the policy of the file; there is no other. Add one."""
+    if facts.platform == PlatformType.SEV_SNP and not len(facts.mine(GuestPolicy)[0]):
+        yield Place("the file has no policy for SEV_SNP", offset=facts.file.section_offset)
+
+
+@loader_rule(
     "context-vtl",
     OPENVMM,
     ERROR,
     "{who} takes contexts for the highest VTL of the platform only",
-    OPENVMM_READ,
+    OPENVMM_IGVM,
 )
 def context_vtl(facts: LoaderFacts) -> Found:
     """Lower VTLs are started by the software of the highest."""
@@ -116,7 +165,7 @@ def register_twice(facts: LoaderFacts) -> Found:
         yield Lazy(len(again), place)
 
 
-@loader_rule("register-tr", OPENVMM, WARNING, "{who} skips TR, with a warning", OPENVMM_READ)
+@loader_rule("register-tr", OPENVMM, WARNING, "{who} skips TR, with a warning", OPENVMM_IGVM)
 def register_tr(facts: LoaderFacts) -> Found:
     """TR keeps its reset value."""
     import numpy as np
@@ -181,7 +230,7 @@ def snp_relocation(facts: LoaderFacts) -> Found:
     OPENVMM,
     WARNING,
     "{who} relocates what belongs to vCPU 0 and VTL2 only, and refuses to relocate others",
-    OPENVMM_READ,
+    OPENVMM_IGVM,
 )
 def relocation_vtl(facts: LoaderFacts) -> Found:
     """The file loads where it is; it fails where the host asks for another place."""
@@ -200,7 +249,7 @@ def relocation_vtl(facts: LoaderFacts) -> Found:
     OPENVMM,
     WARNING,
     "{who} relocates one region and refuses to relocate more",
-    OPENVMM_READ,
+    OPENVMM_IGVM,
 )
 def relocation_twice(facts: LoaderFacts) -> Found:
     """Make one region of them, or keep the file where it is."""

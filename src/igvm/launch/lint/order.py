@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from igvm.file.check.rule import Lazy, Many, Place
 from igvm.launch.lint.loader import (
+    CH,
+    CH_IGVM,
     CH_KVM,
     CH_MEMORY,
     CH_MSHV,
@@ -13,11 +15,12 @@ from igvm.launch.lint.loader import (
     KVM_SEV,
     OPENVMM,
     OPENVMM_MEMORY,
+    QEMU,
     QEMU_SNP,
     TCG,
 )
 from igvm.launch.lint.rule import ERROR, WARNING, loader_rule
-from igvm.spec.enums import HeaderType
+from igvm.spec.enums import HeaderType, PageDataType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,12 +136,53 @@ def _overlap(facts: LoaderFacts, rows: Rows) -> Found:
 )
 def overlap(facts: LoaderFacts) -> Found:
     """A page has one place in the launch. Leave out the one that is not meant."""
-    yield from _overlap(facts, facts.of(*_LOADED))
+    yield from _overlap(facts, _loaded(facts))
+
+
+def _loaded(facts: LoaderFacts) -> Rows:
+    """Pages and inserts, with the pages of 4 KiB that the loader makes of each."""
+    rows = facts.of(*_LOADED)
+    if facts.loader.name not in QEMU:
+        rows["pages"][rows["kind"] == HeaderType.PAGE_DATA] = 1
+    return rows
+
+
+def _with_data(facts: LoaderFacts) -> Rows:
+    """What Cloud Hypervisor writes into the guest, and so does not import twice."""
+    rows = _loaded(facts)
+    empty = (rows["kind"] == HeaderType.PAGE_DATA) & (rows["source"] < 0)
+    if facts.loader.name == CH_KVM:
+        empty &= rows["data_type"] != PageDataType.CPUID_DATA  # it has a table of its own for them
+    kept: Rows = rows[~empty]
+    return kept
 
 
 @loader_rule("overlap", CH_MSHV, ERROR, "{who} does not import a page with data twice", CH_MEMORY)
 def mshv_overlap(facts: LoaderFacts) -> Found:
     """Pages without data are not looked at there; the hypervisor may refuse them."""
-    rows = facts.of(*_LOADED)
-    empty = (rows["kind"] == HeaderType.PAGE_DATA) & (rows["source"] < 0)
-    yield from _overlap(facts, rows[~empty])
+    yield from _overlap(facts, _with_data(facts))
+
+
+@loader_rule(
+    "context-overlap",
+    CH,
+    ERROR,
+    "{who} imports the context of vCPU 0 like a page with data, and none of them twice",
+    f"{CH_IGVM}; vmm/src/igvm/loader.rs",
+)
+def context_overlap(facts: LoaderFacts) -> Found:
+    """Give vCPU 0 one context, at an address where nothing else is loaded.
+
+    The contexts of other vCPUs may share an address with it.
+    """
+    import numpy as np
+
+    contexts = facts.of(HeaderType.VP_CONTEXT)
+    contexts = contexts[contexts["vp_index"] == 0]
+    if not len(contexts):
+        return
+    rows = _with_data(facts)
+    there = np.unique(contexts["gpa"] >> np.uint64(12))
+    first = rows["gpa"] >> np.uint64(12)
+    low, high = np.searchsorted(there, first), np.searchsorted(there, first + rows["pages"])
+    yield from _overlap(facts, np.concatenate([rows[low < high], contexts]))

@@ -12,7 +12,7 @@ from igvm.launch.lint.loader import (
     CH_MSHV,
     IGVM_RUN,
     OPENVMM,
-    OPENVMM_READ,
+    OPENVMM_IGVM,
     QEMU,
     QEMU_SNP,
     SEV_C,
@@ -58,7 +58,7 @@ def qemu_2mb(facts: LoaderFacts) -> Found:
 
 @loader_rule("page-2mb", CH, WARNING, "{who} loads one page of 4 KiB for a page of 2 MiB", CH_IGVM)
 @loader_rule(
-    "page-2mb", OPENVMM, WARNING, "{who} loads one page of 4 KiB for a page of 2 MiB", OPENVMM_READ
+    "page-2mb", OPENVMM, WARNING, "{who} loads one page of 4 KiB for a page of 2 MiB", OPENVMM_IGVM
 )
 def small_2mb(facts: LoaderFacts) -> Found:
     """The flag is not looked at, and the other 511 pages are not part of the launch."""
@@ -103,21 +103,30 @@ def native_special(facts: LoaderFacts) -> Found:
 @loader_rule(
     "page-special",
     OPENVMM,
-    ERROR,
-    "{who} panics at a page for VSM_ISOLATION that is not NORMAL",
-    OPENVMM_READ,
+    NOTE,
+    "{who} loads pages of every type alike into a guest of VSM_ISOLATION",
+    OPENVMM_IGVM,
 )
 def vbs_special(facts: LoaderFacts) -> Found:
-    """Secrets and CPUID pages are for SEV-SNP."""
+    """Nobody fills in secrets or CPUID values there. Such pages are for SEV-SNP."""
     rows = _pages(facts)
     if facts.platform == PlatformType.VSM_ISOLATION:
         yield from _report(rows, rows["data_type"] != PageDataType.NORMAL, "data_type")
 
 
 @loader_rule("page-cpuid-xf", CH, ERROR, "{who} panics at a page of type CPUID_XF", CH_IGVM)
+@loader_rule(
+    "page-cpuid-xf",
+    OPENVMM,
+    ERROR,
+    "for SEV_SNP {who} on KVM refuses a page of type CPUID_XF",
+    "openvmm 1488a37, vmm_core/virt_kvm/src/arch/x86_64/snp.rs",
+)
 def cpuid_xf(facts: LoaderFacts) -> Found:
     """Use CPUID_DATA: the firmware treats both alike."""
     rows = _pages(facts)
+    if facts.platform != PlatformType.SEV_SNP:
+        return
     yield from _report(rows, rows["data_type"] == PageDataType.CPUID_XF, "data_type")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.file.check.rule import Lazy, Place
+from igvm.launch.kvm import VMSA_GPA
 from igvm.launch.lint.facts import crosses, touches
-from igvm.launch.lint.loader import CH, CH_IGVM, IGVM_RUN, QEMU, TCG
+from igvm.launch.lint.loader import CH_IGVM, CH_KVM, CH_MSHV, IGVM_RUN, QEMU, TCG
 from igvm.launch.lint.rule import ERROR, NOTE, WARNING, loader_rule
 
 if TYPE_CHECKING:
@@ -29,6 +30,24 @@ at 2 GiB (q35), at 2.75 GiB (q35's configuration space), at 3 GiB (pc) and at 4 
 
 NO_RAM = 1 << 46
 """No host has so much memory; KVM's address for VMSAs, 0xFFFFFFFFF000, is far above."""
+BOOTLOADER = 4 * GIB - (4 << 20)
+"""Where Cloud Hypervisor on KVM has 4 MiB for firmware (hypervisor/src/kvm/mod.rs)."""
+
+
+def is_outside(facts: LoaderFacts, runs: Rows) -> NDArray[np.bool_]:
+    """Which runs are not in the memory that Cloud Hypervisor has when it loads a file.
+
+    On KVM it reserves memory for firmware and for KVM's VMSA first (vmm/src/vm.rs).
+    """
+    import numpy as np
+
+    first, pages = runs["first"], runs["pages"]
+    on_kvm = facts.loader.name == CH_KVM
+    result: NDArray[np.bool_] = first + pages > np.uint64(NO_RAM >> 12)
+    if on_kvm:
+        result &= (first != np.uint64(VMSA_GPA >> 12)) | (pages > 1)
+    result |= touches(runs, 3 * GIB, BOOTLOADER if on_kvm else 4 * GIB)
+    return result
 
 
 def _runs(runs: Rows, where: NDArray[np.bool_], text: str) -> Found:
@@ -123,16 +142,23 @@ def new_region(facts: LoaderFacts) -> Found:
 
 @loader_rule(
     "outside-ram",
-    CH,
+    CH_KVM,
     ERROR,
-    "{who} loads into RAM only, which is below 3 GiB and above 4 GiB",
+    "{who} on KVM loads into RAM only, which is below 3 GiB, above 4 GiB, and 4 MiB for firmware "
+    "just below 4 GiB",
+    f"{CH_IGVM}; vmm/src/vm.rs",
+)
+@loader_rule(
+    "outside-ram",
+    CH_MSHV,
+    ERROR,
+    "{who} on MSHV loads into RAM only, which is below 3 GiB and above 4 GiB",
     f"{CH_IGVM}; arch/src/x86_64/layout.rs",
 )
 def outside_ram(facts: LoaderFacts) -> Found:
-    """Firmware at the top of the first 4 GiB cannot be loaded: link it to an address in RAM."""
-    import numpy as np
+    """Firmware at the top of the first 4 GiB is loaded on KVM, where it has at most 4 MiB.
 
+    Link other things to an address in RAM, and firmware for MSHV too.
+    """
     runs = facts.memory
-    hole = touches(runs, 3 * GIB, 4 * GIB)
-    hole |= runs["first"] + runs["pages"] > np.uint64(NO_RAM >> 12)
-    yield from _runs(runs, hole, "{range} is not in RAM")
+    yield from _runs(runs, is_outside(facts, runs), "{range} is not in RAM")

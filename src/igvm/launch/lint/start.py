@@ -14,8 +14,8 @@ from igvm.launch.lint.loader import (
     CH_MSHV,
     IGVM_C,
     OPENVMM,
+    OPENVMM_IGVM,
     OPENVMM_KVM,
-    OPENVMM_READ,
     QEMU,
     QEMU_SNP,
     SEV_C,
@@ -82,7 +82,7 @@ def reset_start(facts: LoaderFacts) -> Found:
     OPENVMM,
     WARNING,
     "{who} leaves the processor in its reset state without a VP_CONTEXT",
-    OPENVMM_READ,
+    OPENVMM_IGVM,
 )
 def no_context(facts: LoaderFacts) -> Found:
     """The file does not say where the guest starts."""
@@ -171,6 +171,11 @@ def mshv_vp_index(facts: LoaderFacts) -> Found:
     "of several contexts for one vCPU {who} takes the last",
     f"{X86_RUN}; under KVM read only",
 )
+def context_twice(facts: LoaderFacts) -> Found:
+    """Leave out the ones that are not meant."""
+    yield from _again(_contexts(facts))
+
+
 @loader_rule(
     "context-twice",
     CH_KVM,
@@ -178,11 +183,23 @@ def mshv_vp_index(facts: LoaderFacts) -> Found:
     "of several contexts for one vCPU {who} takes the last",
     CH_IGVM,
 )
-def context_twice(facts: LoaderFacts) -> Found:
-    """Leave out the ones that are not meant."""
+def ch_context_twice(facts: LoaderFacts) -> Found:
+    """Leave out the ones that are not meant; SEV_FEATURES are those of the first for vCPU 0.
+
+    Two contexts of vCPU 0 at one address are an error of their own.
+    """
     import numpy as np
 
     rows = _contexts(facts)
+    own = rows["vp_index"] == 0
+    _, first = np.unique(rows["gpa"][own], return_index=True)
+    yield from _again(np.concatenate([rows[~own], rows[own][first]]))
+
+
+def _again(rows: NDArray[np.void]) -> Found:
+    """The contexts of `rows` for a vCPU that has one already, in the order of headers."""
+    import numpy as np
+
     order = np.lexsort((rows["header"], rows["vp_index"]))
     number = rows["vp_index"][order]
     again = rows["header"][order[1:]][number[1:] == number[:-1]]

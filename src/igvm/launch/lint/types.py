@@ -16,7 +16,7 @@ from igvm.launch.lint.loader import (
     TCG,
 )
 from igvm.launch.lint.rule import ERROR, NOTE, WARNING, loader_rule
-from igvm.spec.enums import HeaderType, PlatformType
+from igvm.spec.enums import HeaderType
 
 if TYPE_CHECKING:
     from igvm.file.check.rule import Found
@@ -112,10 +112,8 @@ def ch_unsupported(facts: LoaderFacts) -> Found:
     "unsupported-type", OPENVMM, ERROR, "{who} panics at a header of this type", OPENVMM_IGVM
 )
 def openvmm_unsupported(facts: LoaderFacts) -> Found:
-    """Measurements and ID blocks for a VBS guest are signed for hosts that check them."""
+    """Measurements of a VBS guest are signed for hosts that check them."""
     yield from _met(facts, (H.VBS_MEASUREMENT,))
-    if facts.platform == PlatformType.VSM_ISOLATION:
-        yield from _met(facts, (H.SNP_ID_BLOCK,))
 
 
 @loader_rule(
