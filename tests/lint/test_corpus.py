@@ -73,10 +73,7 @@ def test_svsm_meets_one_header_that_qemu_11_ends_at(corpus_file: Path) -> None:
 
 @pytest.mark.corpus("tools/igvmfilegen_*.igvm")
 def test_igvmfilegen_files_are_openvmms(corpus_file: Path) -> None:
-    """What OpenVMM's own tool makes for X64 and VBS boots there, and TDX and Arm do not.
-
-    On SEV-SNP it makes a paravisor, which KVM has no VTL for.
-    """
+    """What OpenVMM's own tool makes for VBS boots there; TDX, Arm and SNP paravisors do not."""
     with igvm.open(corpus_file) as file:
         platforms = set(file.platform_masks)
         is_x64 = file.architecture == igvm.Architecture.X64

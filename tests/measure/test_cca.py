@@ -14,6 +14,7 @@ from tests.measure.files import CCA, A, build
 
 HASHES = {0: "sha256", 1: "sha512", 2: "sha384"}
 REALM = igvm.RealmParameters(s2sz=40)
+LATER = igvm.RealmParameters(s2sz=40, num_bps=1, num_wps=1, rmm=(2, 0))
 CONTEXT = igvm.CCAContext(**{f"x{n}": 0x100 + n for n in range(8)}, pc=0x8000, flags=1)
 
 
@@ -89,9 +90,9 @@ def of(file: igvm.IgvmFile, realm: igvm.RealmParameters = REALM) -> igvm.Measure
 def test_every_hash(number: int) -> None:
     """The policy's hash is used for parameters, contents and descriptors, and stored in them."""
     name = HASHES[number]
-    rim = hashlib.new(name, parameters(number)).digest()
+    rim = hashlib.new(name, parameters(number, num_bps=1, num_wps=1)).digest()
     rim = rec(data(rim, 0x8000, A, name), name)
-    measured = of(arm(policy(number), raw.page(0x8000, 1), raw.context(2)))
+    measured = of(arm(policy(number), raw.page(0x8000, 1), raw.context(2)), LATER)
     assert (rim, name) == (measured.digest, measured.algorithm)
 
 
@@ -153,8 +154,8 @@ def test_only_runnable_recs() -> None:
 def test_ripas(rmm: tuple[int, int]) -> None:
     """RMM 1.x measures each range that becomes RAM, before the data; RMM 2.0 does not."""
     ranges = ((0, 0x200000), (0x40000000, 0x40200000))
-    realm = igvm.RealmParameters(s2sz=40, ripas=ranges, rmm=rmm)
-    rim = hashlib.sha256(parameters()).digest()
+    realm = igvm.RealmParameters(s2sz=40, num_bps=1, num_wps=1, ripas=ranges, rmm=rmm)
+    rim = hashlib.sha256(parameters(num_bps=1, num_wps=1)).digest()
     if rmm < (2, 0):
         for base, top in ranges:
             rim = extended("sha256", rim, 2, struct.pack("<QQ", base, top))

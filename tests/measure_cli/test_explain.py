@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 import igvm
@@ -27,7 +28,7 @@ from tests.measure_cli.small import (
 if TYPE_CHECKING:
     from igvm import IgvmFile, PlatformType
 
-REALM = igvm.RealmParameters(s2sz=40, ripas=((0, 0x200000),))
+REALM = igvm.RealmParameters(s2sz=40, ripas=((0, 0x200000), (0x40000000, 0x50001000)))
 
 
 @pytest.mark.parametrize("every_page", [False, True], ids=["runs", "pages"])
@@ -112,11 +113,25 @@ def test_registers() -> None:
 def test_realm() -> None:
     """A Realm starts with its parameters, then RIPAS; RECs that cannot run do not count."""
     steps = list(explain(igvm.plan(realm(), CCA), realm=REALM))
-    expected = ["REALM", "RIPAS", "NORMAL", "UNMEASURED", "VP_CONTEXT", "VP_CONTEXT"]
+    expected = ["REALM", "RIPAS", "RIPAS", "NORMAL", "UNMEASURED", "VP_CONTEXT", "VP_CONTEXT"]
     assert expected == [step.operation for step in steps]
     assert [True, False] == [step.measured for step in steps[-2:]]
-    later = igvm.RealmParameters(s2sz=40, ripas=((0, 0x200000),), rmm=(2, 0))
+    later = msgspec.structs.replace(REALM, num_bps=1, num_wps=1, rmm=(2, 0))
     assert "RIPAS" not in {step.operation for step in explain(igvm.plan(realm(), CCA), realm=later)}
+
+
+def test_a_range_of_ram() -> None:
+    """A range of RAM is one step, and every entry that the RMM measures is one on request."""
+    parameters = msgspec.structs.replace(REALM, ripas=((0x1FF000, 0x401000), (0x1000, 0x2000)))
+    plan = igvm.plan(realm(), CCA)
+    whole = [one for one in explain(plan, realm=parameters) if one.operation == "RIPAS"]
+    every = [
+        one for one in explain(plan, realm=parameters, every_page=True) if one.operation == "RIPAS"
+    ]
+    assert ["0x1ff000 to 0x401000, 3 entries", "0x1000 to 0x2000"] == [one.note for one in whole]
+    expected = ["0x1ff000 to 0x200000", "0x200000 to 0x400000", "0x400000 to 0x401000"]
+    assert [*expected, "0x1000 to 0x2000"] == [one.note for one in every]
+    assert [every[2].digest, every[3].digest] == [one.digest for one in whole]
 
 
 def test_realm_needs_parameters() -> None:

@@ -128,6 +128,14 @@ def test_realm() -> None:
         find(realm(), made)
 
 
+def test_a_realm_that_is_refused() -> None:
+    """What the RMM refuses does not end the search, and is told."""
+    found = find(realm(), bytes(32), realm=igvm.RealmParameters(s2sz=31))
+    assert [] == found.matches
+    assert {"CCA reference"} == set(found.refused)
+    assert "s2sz is 31" in found.refused["CCA reference"]
+
+
 def test_registers_left_out() -> None:
     """VBS without registers is a deviation that is tried."""
     plan = igvm.plan(hello_file(), VBS)

@@ -62,7 +62,9 @@ _DEFAULT = "reference"
     callback=read.realm,
     metavar="s2sz=N,...",
     help="What the VMM chooses for a Realm: s2sz, sve_vl, num_bps, num_wps, pmu_num_ctrs, flags, "
-    "ripas=BASE-TOP, rmm=2.0.",
+    "ripas=BASE-TOP for each range of RAM, rmm=2.0. A range is split into the largest aligned "
+    "blocks of 4 KiB, 2 MiB, 1 GiB and 512 GiB, as KVM does; blocks of a host that splits "
+    "otherwise are given one by one.",
 )
 @click.option("--bare", is_flag=True, help="Print one digest and nothing else.")
 @click.option(

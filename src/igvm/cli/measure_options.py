@@ -71,7 +71,7 @@ def processor(_ctx: click.Context, _option: click.Parameter, value: str | None) 
 def realm(
     _ctx: click.Context, _option: click.Parameter, value: str | None
 ) -> RealmParameters | None:
-    """What a VMM chooses for a Realm: `s2sz=40,num_bps=1,rmm=2.0,ripas=0x0-0x200000`."""
+    """What a VMM chooses for a Realm: `s2sz=40,num_bps=5,num_wps=3,ripas=0x0-0x200000`."""
     if value is None:
         return None
     from igvm.measurement.cca import RealmParameters

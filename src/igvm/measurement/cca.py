@@ -12,6 +12,14 @@ import msgspec
 from igvm.errors import MeasurementError
 from igvm.launch.plan import NO_SOURCE, PAGE, Operation
 from igvm.measurement.contents import Contents, page_sources, windows
+from igvm.measurement.rmm import (
+    DATA,
+    measured_ripas,
+    require_pages,
+    require_realm,
+    ripas_entries,
+    version_of,
+)
 from igvm.spec.context import CCAContext
 from igvm.spec.enums import CCAHashAlgorithm
 from igvm.spec.initialization import CCAPolicy
@@ -19,18 +27,14 @@ from igvm.spec.initialization import CCAPolicy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from igvm.file.header import Header
     from igvm.launch.plan import LaunchPlan
     from igvm.measurement.cache import ContentCache
 
 _DESCRIPTOR = 0x100
 _RIM_FIELD = 64
 _DATA, _REC, _RIPAS = 0, 1, 2
-_EXTENDING = (
-    Operation.NORMAL,
-    Operation.UNMEASURED,
-    Operation.PARAMETER,
-    Operation.VP_CONTEXT,
-)
+_EXTENDING = (*DATA, Operation.VP_CONTEXT)
 _ALGORITHMS = {
     CCAHashAlgorithm.SHA256: "sha256",
     CCAHashAlgorithm.SHA384: "sha384",
@@ -46,36 +50,78 @@ class RealmParameters(msgspec.Struct, frozen=True, kw_only=True):
     sve_vl: int | None = None
     """Length of SVE vectors as in RmiRealmParams; None without SVE."""
     num_bps: int = 0
-    """Breakpoints, as the field has it (one less than there are, in RMM 1.0)."""
+    """Breakpoints, as the field has it: one less than there are. RMM 2.0 refuses 0."""
     num_wps: int = 0
-    """Watchpoints, as the field has it."""
+    """Watchpoints, in the same way."""
     pmu_num_ctrs: int | None = None
     """Counters of the PMU; None without a PMU."""
     flags: int = 0
     """Further bits of flags0: LPA2 is bit 0, DA bit 3, the MEC policy bits 7 and 8."""
     ripas: tuple[tuple[int, int], ...] = ()
-    """Ranges made RAM before launch, (base, top) for each table entry; RMM 1.x measures them."""
-    rmm: tuple[int, int] = (1, 0)
-    """Version of the RMM: from 2.0 on RIPAS changes are not measured."""
+    """Ranges made RAM before launch, as (base, top) and in order; RMM 1.x measures them.
+
+    It measures each RTT entry that becomes RAM, so a range is split into those that KVM makes:
+    the largest aligned blocks that fit (`igvm.measurement.rmm.ripas_entries`). A range that is
+    one block stays one. Entries of a host that splits otherwise are given one by one.
+    """
+    rmm: tuple[int, int] | None = None
+    """Version of the RMM: from 2.0 on RIPAS changes are not measured.
+
+    None is 1.0, or 2.0 for a file whose policy chooses SHA-384, which no earlier one has.
+    """
 
 
 def algorithm_of(plan: LaunchPlan) -> str:
     """The hash that the file's CCA_POLICY chooses, by hashlib's name; SHA-256 without one.
 
     Raises:
-        MeasurementError: the policy names a hash that the RMM does not have.
+        MeasurementError: the policy names a hash that no RMM has.
     """
-    for header in plan.file.all_of(CCAPolicy):
-        if header.record.compatibility_mask & plan.mask:
-            found = _ALGORITHMS.get(header.record.hash_algorithm)
-            if found is None:
-                raise MeasurementError(
-                    f"there is no hash {int(header.record.hash_algorithm)}",
-                    path=plan.file.path, offset=header.offset, header=header.name,
-                    field="hash_algorithm",
-                )  # fmt: skip
-            return found
-    return "sha256"
+    policy = _policy(plan)
+    if policy is None:
+        return "sha256"
+    found = _ALGORITHMS.get(policy.record.hash_algorithm)
+    if found is None:
+        raise _no_hash(plan, policy, f"there is no hash {int(policy.record.hash_algorithm)}")
+    return found
+
+
+def _policy(plan: LaunchPlan) -> Header[CCAPolicy] | None:
+    """The first CCA_POLICY for the platform."""
+    found = plan.file.all_of(CCAPolicy)
+    return next((one for one in found if one.record.compatibility_mask & plan.mask), None)
+
+
+def _no_hash(
+    plan: LaunchPlan, policy: Header[CCAPolicy], message: str, hint: str | None = None
+) -> MeasurementError:
+    return MeasurementError(
+        message, path=plan.file.path, offset=policy.offset, header=policy.name,
+        field="hash_algorithm", hint=hint,
+    )  # fmt: skip
+
+
+def _require(plan: LaunchPlan, realm: RealmParameters, algorithm: str) -> None:
+    """Refuse what the RMM refuses.
+
+    Raises:
+        MeasurementError: the error says what, and why.
+    """
+    policy = _policy(plan)
+    version = version_of(realm, algorithm)
+    if policy is not None and algorithm == "sha384" and version < (2, 0):
+        message = f"RMM {version[0]}.{version[1]} has no SHA-384"
+        raise _no_hash(plan, policy, message, "RMM 2.0 has it (--realm ...,rmm=2.0)")
+    require_realm(realm, version)
+    require_pages(plan, realm)
+
+
+def assumptions(plan: LaunchPlan, realm: RealmParameters) -> tuple[str, ...]:
+    """What the RIM depends on and nobody said, one sentence each."""
+    if realm.rmm is not None:
+        return ()
+    version = version_of(realm, algorithm_of(plan))
+    return (f"the RMM has version {version[0]}.{version[1]}",)
 
 
 def realm_parameters(realm: RealmParameters, algorithm: str) -> bytes:
@@ -123,6 +169,7 @@ def chain(
     algorithm = algorithm_of(plan)
     new = getattr(hashlib, algorithm)
     running = new(realm_parameters(realm, algorithm)).digest()
+    _require(plan, realm, algorithm)
     yield running
 
     def extended(kind: int, *fields: bytes | bytearray) -> bytes:
@@ -130,9 +177,9 @@ def chain(
         made: bytes = new((head + b"".join(fields)).ljust(_DESCRIPTOR, b"\0")).digest()
         return made
 
-    if realm.rmm < (2, 0):
-        for base, top in realm.ripas:
-            running = extended(_RIPAS, struct.pack("<QQ", base, top))
+    for base, top in measured_ripas(realm, algorithm):
+        for entry in ripas_entries(base, top, realm.s2sz):
+            running = extended(_RIPAS, struct.pack("<QQ", *entry))
             yield running
     kinds = plan.rows["operation"]
     contents = Contents(plan, page_sources(plan, kinds == Operation.NORMAL), algorithm, cache)

@@ -60,8 +60,8 @@ def explain(
     Args:
         plan: from `igvm.plan`.
         realm: what the VMM chooses for a Realm; needed for CCA.
-        every_page: a step for every page and register, instead of one for each run of pages of
-            one kind at addresses that follow each other.
+        every_page: a step for every page, register and RTT entry, instead of one for each run of
+            pages of one kind at addresses that follow each other.
 
     Raises:
         MeasurementError: the platform is not measured, or is CCA and `realm` is missing.
@@ -161,9 +161,9 @@ def _chained(
         assert realm is not None
         digest = next(links)
         yield _bare("REALM", f"IPA of {realm.s2sz} bits", digest)
-        for base, top in realm.ripas if realm.rmm < (2, 0) else ():
-            digest = next(links)
-            yield _bare("RIPAS", f"{base:#x} to {top:#x}", digest)
+        for step in _ripas(plan, realm, links, every_page=every_page):
+            digest = step.digest
+            yield step
     for rows in groups:
         count = linked(rows)
         if count:
@@ -203,6 +203,24 @@ def _count(linked: frozenset[Operation], rows: Rows) -> int:
     """The pages of `rows` if their operation is one of `linked`."""
     kind = Operation(int(rows["operation"][0]))
     return sum(rows["pages"].tolist()) if kind in linked else 0
+
+
+def _ripas(
+    plan: LaunchPlan, realm: RealmParameters, links: Iterator[bytes], *, every_page: bool
+) -> Iterator[Step]:
+    """The steps for the RTT entries that become RAM, which RMM 1.x measures first."""
+    from igvm.measurement.cca import algorithm_of
+    from igvm.measurement.rmm import measured_ripas, ripas_entries
+
+    for base, top in measured_ripas(realm, algorithm_of(plan)):
+        entries = list(ripas_entries(base, top, realm.s2sz))
+        digests = list(itertools.islice(links, len(entries)))
+        if every_page or len(entries) == 1:
+            for (start, end), digest in zip(entries, digests, strict=True):
+                yield _bare("RIPAS", f"{start:#x} to {end:#x}", digest)
+        else:
+            note = f"{base:#x} to {top:#x}, {len(entries)} entries"
+            yield _bare("RIPAS", note, digests[-1])
 
 
 def _registers(plan: LaunchPlan, links: Iterator[bytes], *, every_page: bool) -> Iterator[Step]:

@@ -141,7 +141,11 @@ def find(
         for variation in found:
             if progress is not None:
                 progress(done, total)
-            search.one(variation, engine, tails, entries)
+            try:
+                search.one(variation, engine, tails, entries)
+            except MeasurementError as error:
+                for way in variation.ways:
+                    refused.setdefault(f"{platform.name} {way.profile}", error.message)
             done += 1
     if progress is not None:
         progress(total, total)

@@ -106,7 +106,7 @@ def measure_plan(
     """
     if contents is not None:
         contents.require(plan)
-    return _measurement(plan, _digest(plan, realm, contents))
+    return _measurement(plan, _digest(plan, realm, contents), realm)
 
 
 def measure_plans(
@@ -133,19 +133,24 @@ def measure_plans(
     with elsewhere(plans, digest) as others:
         here = [None if index in others.mine else digest(plan) for index, plan in enumerate(plans)]
         return [
-            _measurement(plan, others.digest(index) if made is None else made)
+            _measurement(plan, others.digest(index) if made is None else made, realm)
             for index, (plan, made) in enumerate(zip(plans, here, strict=True))
         ]
 
 
-def _measurement(plan: LaunchPlan, digest: bytes) -> Measurement:
+def _measurement(plan: LaunchPlan, digest: bytes, realm: RealmParameters | None) -> Measurement:
+    assumptions = plan.assumptions
+    if plan.platform == PlatformType.CCA and realm is not None:
+        from igvm.measurement import cca
+
+        assumptions += cca.assumptions(plan, realm)
     return Measurement(
         digest=digest,
         algorithm=_algorithm(plan),
         platform=plan.platform,
         mask=plan.mask,
         profile=plan.profile,
-        assumptions=plan.assumptions,
+        assumptions=assumptions,
         pages=counts(plan),
     )
 
