@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Release = Literal["0.4", "0.5"]
 Source = bytes | str | os.PathLike[str]
@@ -23,7 +23,7 @@ Work = Literal["parse", "serialise", "measure_snp", "measure_tdx", "measure_vbs"
 
 _HERE = Path(__file__).resolve().parent
 _BINARY = _HERE / "target" / "release" / "igvm-oracle"
-_PROTOCOL = 1  # as in src/main.rs
+_PROTOCOL = 2  # as in src/main.rs
 _BATCH_SIZE = 16 << 20  # bytes of files in one request of parse_many
 
 
@@ -244,6 +244,27 @@ class Oracle:
             for entry in answer.get("measurements", ())
         ]
         return Measured(_verdict(answer), tuple(measurements))
+
+    def realm(
+        self,
+        algorithm: Literal["sha256", "sha512"],
+        parameters: Mapping[str, int],
+        operations: Sequence[Mapping[str, Any]],
+    ) -> tuple[bytes, ...]:
+        """RIMs of an Arm CCA Realm for RMM 1.0, from the crate cca-rmm: at first and after each.
+
+        Args:
+            algorithm: the Realm's hash.
+            parameters: fields of RmiRealmParams by their names; sve_vl or pmu_num_ctrs sets its
+                flag.
+            operations: each an `op`: `ripas` with `base` and `top` of one RTT entry, `data` with
+                `ipa` and, if it is measured, `content` in base64, `rec` with `pc` and `gprs`.
+        """
+        asked = {"algorithm": algorithm, **parameters, "operations": list(operations)}
+        answer = self._ask(op="realm", realm=asked)
+        if "rims" not in answer:
+            raise OracleError(answer["text"])
+        return tuple(map(bytes.fromhex, answer["rims"]))
 
     def time(
         self, source: Source, work: Sequence[Work], *, repeat: int = 1, release: Release = "0.5"

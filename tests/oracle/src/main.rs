@@ -2,6 +2,7 @@
 
 mod json;
 mod outcome;
+mod realm;
 mod release04;
 mod release05;
 mod request;
@@ -12,11 +13,12 @@ use serde_json::{json, Value};
 use std::io::{self, BufRead, Write};
 
 /// Raised whenever requests or answers change, so that a client notices an old binary.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 
 fn answer(request: &Request) -> Result<Value, Failure> {
     match (request.op.as_str(), request.release) {
         ("version", _) => Ok(json!({"igvm": ["0.5.0", "0.4.0"], "protocol": PROTOCOL})),
+        ("realm", _) => realm::answer(&request.realm),
         (_, Release::R04) => release04::engine::answer(request),
         (_, Release::R05) => release05::engine::answer(request),
     }

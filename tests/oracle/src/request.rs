@@ -1,6 +1,7 @@
 //! Requests as they arrive, and where they take their files from.
 
 use crate::outcome::{bad, Failure};
+use crate::realm::Realm;
 use base64::{engine::general_purpose::STANDARD, Engine};
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,6 +44,7 @@ pub struct Request {
     #[serde(default)]
     pub work: Vec<String>,
     pub repeat: Option<u32>,
+    pub realm: Option<Realm>,
 }
 
 impl Request {
