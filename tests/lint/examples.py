@@ -12,6 +12,7 @@ from tests.lint.small import (
     SNP,
     TOP,
     VBS,
+    VMSA_GPA,
     cpuid,
     error_range,
     guest,
@@ -53,6 +54,16 @@ TWO_NATIVE = make(lambda at: [context(at), context(at)], data=native())
 TWO_VPS = snp(
     lambda at: [policy(), context(at, gpa=0x5000), context(at, gpa=0x6000, index=1)], data=vmsa()
 )
+
+
+def vcpus(*features: int) -> bytes:
+    """An SEV_SNP file with a context for each vCPU."""
+
+    def lay(at: int) -> list[bytes]:
+        indexes = range(len(features))
+        return [policy(), *(context(at + 4096 * i, gpa=VMSA_GPA, index=i) for i in indexes)]
+
+    return snp(lay, data=b"".join(vmsa(sev_features=igvm.SEVFeatures(one)) for one in features))
 
 
 def over(gpa: int, *, kind: int = NATIVE) -> bytes:
@@ -142,6 +153,9 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ),
     ("page-cpuid", CH_KVM): Example(
         snp(lambda at: [page(0x1000, at, kind=2)]), snp([page(0x1000, kind=2)])
+    ),
+    ("page-cpuid", OPENVMM): Example(
+        snp(lambda at: [page(0x1000, at, kind=2)]), vbs(lambda at: [page(0x1000, at, kind=2)])
     ),
     ("page-cpuid", CH_MSHV): Example(
         snp(lambda at: [page(0x1000, at, kind=2)], data=cpuid(65)),
@@ -245,6 +259,8 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("sev-features-host", OPENVMM): Example(
         guest(vmsa(sev_features=igvm.SEVFeatures.RESTRICTED_INJECTION)), FINE_SNP
     ),
+    ("sev-features-others", QEMU_SNP): Example(vcpus(0x1, 0x21), TWO_VPS),
+    ("sev-features-others", CH_KVM): Example(vcpus(0x1, 0x21), TWO_VPS),
     ("sev-features-vtom", OPENVMM): Example(
         guest(vmsa(sev_features=igvm.SEVFeatures.SNP | igvm.SEVFeatures.VTOM)), FINE_SNP
     ),
@@ -310,6 +326,7 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("vtl2-memory", OPENVMM): Example(
         vbs([required(0, 4096, 1)]), vbs([required(0, 4096, 1)], vtl=2)
     ),
+    ("required-empty", OPENVMM): Example(vbs([required(0, 0), P]), vbs([required(0, 4096), P])),
     ("error-range", OPENVMM): Example(vbs([error_range(0, 1)]), vbs([error_range(0, 4096)])),
     ("relocation", OPENVMM): Example(snp([region(), P]), FINE_SNP),
     ("relocation-vtl", OPENVMM): Example(vbs([region(vtl=0), P]), vbs([region(), P])),

@@ -144,6 +144,13 @@ def test_most_limits_what_is_listed() -> None:
         (("policy-ignored", "cloud-hypervisor-mshv"), "GUEST_POLICY", "policy", 0x30000, "0x30000"),
         (("page-cpuid", "cloud-hypervisor-mshv"), "PAGE_DATA", "count", 65, "65 leaves"),
         (("register-twice", "openvmm"), "VP_CONTEXT", "register_name", 0x20010, "RIP is set"),
+        (
+            ("sev-features-others", "qemu-kvm-snp"),
+            "VP_CONTEXT",
+            "sev_features",
+            0x21,
+            "sev_features is 0x21",
+        ),
         (("policy-agreement", "qemu-kvm-snp"), "GUEST_POLICY", "policy", 0x3001F, "0x3001f"),
     ],
 )

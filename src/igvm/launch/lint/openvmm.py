@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from igvm.launch.lint.facts import LoaderFacts
 
 _VTL2 = 2
+_PAGE = 4096
 
 
 def _highest_vtl(facts: LoaderFacts) -> int:
@@ -194,6 +195,21 @@ def vtl2_memory(facts: LoaderFacts) -> Found:
     wrong = rows["flags"] & int(RequiredMemoryFlags.VTL2_PROTECTABLE) != 0
     if _is_vbs(facts) and _highest_vtl(facts) != _VTL2 and wrong.any():
         yield Many(index[wrong], "flags")
+
+
+@loader_rule(
+    "required-empty",
+    OPENVMM,
+    ERROR,
+    "{who} ends at required memory of no pages",
+    OPENVMM_MEMORY,
+)
+def required_empty(facts: LoaderFacts) -> Found:
+    """Say how much there must be, or leave the header out."""
+    index, rows = facts.mine(RequiredMemory)
+    wrong = rows["number_of_bytes"] < _PAGE
+    if wrong.any():
+        yield Many(index[wrong], "number_of_bytes")
 
 
 @loader_rule(

@@ -13,6 +13,7 @@ from igvm.launch.lint.loader import (
     IGVM_RUN,
     OPENVMM,
     OPENVMM_IGVM,
+    OPENVMM_KVM,
     QEMU,
     QEMU_SNP,
     SEV_C,
@@ -144,8 +145,17 @@ def cpuid_xf(facts: LoaderFacts) -> Found:
     "{who} puts its own table into CPUID pages, whatever the file has there",
     CH_IGVM,
 )
+@loader_rule(
+    "page-cpuid",
+    OPENVMM,
+    NOTE,
+    "for SEV_SNP {who} puts its own table into CPUID pages, whatever the file has there",
+    OPENVMM_KVM,
+)
 def cpuid_replaced(facts: LoaderFacts) -> Found:
     """The leaves that the file asks for do not matter. CPUID pages are not measured."""
+    if facts.platform != PlatformType.SEV_SNP:
+        return
     rows = _pages(facts)
     kinds = (rows["data_type"] == PageDataType.CPUID_DATA) | (
         rows["data_type"] == PageDataType.CPUID_XF

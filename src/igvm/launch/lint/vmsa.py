@@ -294,6 +294,30 @@ def host_features(facts: LoaderFacts) -> Found:
 
 
 @loader_rule(
+    "sev-features-others",
+    QEMU_SNP,
+    WARNING,
+    "{who} takes SEV_FEATURES of the last context for vCPU 0, and KVM gives them to all vCPUs",
+    SEV_C,
+)
+@loader_rule(
+    "sev-features-others",
+    CH_KVM,
+    WARNING,
+    "{who} takes SEV_FEATURES of the first context for vCPU 0, and KVM gives them to all vCPUs",
+    CH_IGVM,
+)
+def other_features(facts: LoaderFacts) -> Found:
+    """The measured VMSAs have that value, whatever the file's are. Write it into all of them."""
+    contexts = vmsas(facts)
+    values = contexts[2]["sev_features"]
+    first = values[facts.of(HeaderType.VP_CONTEXT)["vp_index"][: len(values)] == 0]
+    chosen = int(first[0 if facts.loader.name == CH_KVM else -1]) if len(first) else 0
+    wrong = values | int(SEVFeatures.SNP) != chosen | int(SEVFeatures.SNP)
+    yield from of_field(contexts, wrong, SEVVMSA, "sev_features", "sev_features is {value}")
+
+
+@loader_rule(
     "sev-features-vtom",
     OPENVMM,
     ERROR,
