@@ -34,13 +34,14 @@ def test_output_is_real(measure: Command, monkeypatch: pytest.MonkeyPatch) -> No
     assert made == text
 
 
-def test_example_in_python(capsys: pytest.CaptureFixture[str]) -> None:
-    """The Python example runs and finds the profile that it started with."""
-    (source,) = re.findall(r"(?s)^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE)
-    here = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        exec(compile(source, str(PAGE), "exec"), {})
-    finally:
-        os.chdir(here)
+def test_examples_in_python(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python examples run, and the first finds the profile that it started with."""
+    monkeypatch.chdir(ROOT)
+    first, *others = re.findall(r"(?s)^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE)
+    exec(compile(first, str(PAGE), "exec"), {})
     assert "--profile qemu-kvm --vcpus 1" in capsys.readouterr().out
+    for source in others:
+        exec(compile(source, str(PAGE), "exec"), {})
+        assert [96, 64] == [len(line) for line in capsys.readouterr().out.split()]
