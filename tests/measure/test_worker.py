@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -71,6 +73,34 @@ def test_no_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fork", fork)
     with Worker(1, count) as made:
         assert not made.wait(1)
+
+
+def test_no_file_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no pipe nobody is started."""
+
+    def pipe() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pipe", pipe)
+        with Worker(1, count) as made:
+            assert not made.wait(1)
+    assert may_fork()
+
+
+def test_a_program_with_many_files() -> None:
+    """A worker whose pipe is beyond the first 1,024 files is waited for like any other."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with Worker(3, count) as made:
+            assert made._reader > 1024
+            assert made.wait(3)
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_worker_that_somebody_else_waited_for() -> None:

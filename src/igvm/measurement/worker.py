@@ -55,9 +55,13 @@ class Worker:
         self.memory = mmap.mmap(-1, max(1, size))
         self._steps = 0
         self._patience = _PATIENCE + pages * _PATIENCE_PER_PAGE
-        self._reader, writer = os.pipe()
+        self._reader = -1
         self._child = 0
         Worker.running += 1
+        try:
+            self._reader, writer = os.pipe()
+        except OSError:  # no more files: nobody is started, and `wait` says no
+            return
         try:
             with warnings.catch_warnings():
                 # Python 3.12 warns of threads that are none of Python's, such as numpy's own.
@@ -75,8 +79,12 @@ class Worker:
 
     def wait(self, steps: int) -> bool:
         """Wait until `steps` steps are done; False if they never will be."""
+        if self._reader < 0:
+            return False
+        ready = select.poll()  # select() has no room for a program's 1,025th file
+        ready.register(self._reader, select.POLLIN)
         while self._steps < steps:
-            if not select.select([self._reader], [], [], self._patience)[0]:
+            if not ready.poll(self._patience * 1000):
                 return False
             told = len(os.read(self._reader, 4096))
             if not told:
@@ -89,7 +97,8 @@ class Worker:
 
     def __exit__(self, *exception: object) -> None:
         Worker.running -= 1
-        os.close(self._reader)
+        if self._reader >= 0:
+            os.close(self._reader)
         if self._child:
             with contextlib.suppress(ChildProcessError):  # somebody else has waited for it
                 if os.waitpid(self._child, os.WNOHANG)[0] == 0:
