@@ -1,4 +1,4 @@
-"""Writes the seed corpus of fuzz_file.py: small files that between them reach every structure."""
+"""Writes the seeds of the fuzzers: small files that between them reach every structure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests import raw
 from tests.hostile.samples import SMALL
 
-FOLDER = Path(__file__).resolve().parent / "corpus" / "fuzz_file"
+CORPUS = Path(__file__).resolve().parent / "corpus"
 
 
-def seeds() -> list[bytes]:
+def seeds() -> dict[str, list[bytes]]:
+    """The seeds of each fuzzer, by its name."""
+    return {"fuzz_file": _headers(), "fuzz_launch": list(SMALL.values())}
+
+
+def _headers() -> list[bytes]:
     """The samples without most of their data, and single headers behind a platform."""
     found = []
     for data in SMALL.values():
@@ -35,8 +40,10 @@ def seeds() -> list[bytes]:
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for old in FOLDER.glob("*.igvm"):
-        old.unlink()
-    for seed in seeds():
-        (FOLDER / f"{hashlib.sha256(seed).hexdigest()[:12]}.igvm").write_bytes(seed)
+    for name, files in seeds().items():
+        folder = CORPUS / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.igvm"):
+            old.unlink()
+        for seed in files:
+            (folder / f"{hashlib.sha256(seed).hexdigest()[:12]}.igvm").write_bytes(seed)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from fuzz.make_seeds import seeds
+from fuzz.make_seeds import CORPUS, seeds
 from tests.hostile.everything import use
+from tests.hostile.launches import launch
 from tests.hostile.samples import fix
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "fuzz" / "corpus" / "fuzz_file"
-SEEDS = sorted(FOLDER.glob("*.igvm"))
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = sorted((CORPUS / "fuzz_file").glob("*.igvm"))
+LAUNCHES = sorted((CORPUS / "fuzz_launch").glob("*.igvm"))
 
 
-@pytest.mark.parametrize("path", SEEDS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_seed_does_no_harm(path: Path) -> None:
     """Each seed is read, with its checksum as it is and made right."""
     data = path.read_bytes()
@@ -23,8 +27,15 @@ def test_a_seed_does_no_harm(path: Path) -> None:
     assert use(fix(data))
 
 
-def test_the_seeds_are_those_of_the_script() -> None:
+@pytest.mark.parametrize("path", LAUNCHES, ids=lambda path: path.stem)
+def test_a_seed_is_launched(path: Path) -> None:
+    """Each seed has launches to measure, to explain and to compare."""
+    assert launch(path.read_bytes())
+
+
+@pytest.mark.parametrize("name", seeds())
+def test_the_seeds_are_those_of_the_script(name: str) -> None:
     """Nothing was added by hand, and nothing is stale."""
-    assert {hashlib.sha256(seed).hexdigest()[:12] for seed in seeds()} == {
-        path.stem for path in SEEDS
+    assert {hashlib.sha256(seed).hexdigest()[:12] for seed in seeds()[name]} == {
+        path.stem for path in (CORPUS / name).glob("*.igvm")
     }

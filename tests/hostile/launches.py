@@ -1,0 +1,52 @@
+"""Everything that can be launched from the bytes of a file: plans, digests, traces and lint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import igvm
+from igvm.launch.lint import LOADERS
+from igvm.measurement.difference import first_difference
+from igvm.measurement.explain import explain
+from igvm.measurement.find import find
+from tests.hostile.everything import attempt
+
+if TYPE_CHECKING:
+    from igvm.launch.plan import LaunchPlan
+
+REALM = igvm.RealmParameters(s2sz=40, ripas=((0, 0x40201000),))
+_HASHES = igvm.KernelHashes.of(b"kernel")
+# A file may have an area of 1 GiB in its headers: its trace has a step a page.
+_MOST_STEPS = 1 << 12
+
+
+def launch(data: bytes) -> int:
+    """Do everything with `data`; an exception that is not an IgvmError comes out.
+
+    Returns how many launches were measured.
+    """
+    file = attempt(igvm.parse, data)
+    if file is None:
+        return 0
+    plans: list[LaunchPlan] = []
+    for platform in igvm.PlatformType:
+        for name, profile in igvm.profiles().items():
+            for hashes in (None, _HASHES)[: 1 + profile.takes_hashes]:
+                made = attempt(
+                    igvm.plan, file, platform, profile=name, vcpus=2, cpu="EPYC", hashes=hashes
+                )
+                if made is not None:
+                    plans.append(made)
+    done = [attempt(igvm.measure_plan, plan, realm=REALM) for plan in plans]
+    for plan, found in zip(plans, done, strict=True):
+        if found is not None and plan.page_count <= _MOST_STEPS:
+            for every_page in (False, True):
+                steps = list(explain(plan, realm=REALM, every_page=every_page))
+                assert not steps or found.digest == steps[-1].digest
+        attempt(first_difference, plans[0], plan)
+    for loader in LOADERS:
+        for finding in igvm.lint(file, loader):
+            assert finding.message
+            str(finding)
+    attempt(find, file, bytes(48), vcpus=[2], cpu=0, sev_features=1, realm=REALM)
+    return sum(found is not None for found in done)
