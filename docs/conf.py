@@ -5,12 +5,20 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+import igvm.launch.plan
+from igvm import IgvmFile, PlatformType
 from igvm._version import __version__
 
 sys.path.insert(0, str(Path(__file__).parent))
 from generate_rules import generate
 
 generate()
+# For the signature of a struct its annotations are evaluated; these names are there for type
+# checkers only.
+vars(igvm.launch.plan).update(IgvmFile=IgvmFile, NDArray=NDArray, PlatformType=PlatformType, np=np)
 
 project = "igvm"
 author = "igvm contributors"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import igvm
+
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -50,3 +52,12 @@ def test_the_sample_is_what_its_script_makes(tmp_path: Path) -> None:
     made = tmp_path / "hello.igvm"
     subprocess.run([sys.executable, ROOT / "examples" / "make_hello.py", made], check=True)
     assert made.read_bytes() == (ROOT / "examples" / "hello.igvm").read_bytes()
+
+
+def test_the_library_is_documented() -> None:
+    """Every function of the package, and every class that is no part of the format, is there."""
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    names = {name for name in igvm.__all__ if not name.startswith("__")}
+    home = {name: getattr(igvm, name).__module__ for name in names}
+    ours = {name for name in names if not home[name].startswith(("igvm.spec", "igvm.errors"))}
+    assert set() == {name for name in ours if f":: igvm.{name}\n" not in page}
