@@ -30,6 +30,9 @@ machine to machine, ratios hardly.
   (`tests/oracle`) in the same rounds.
 - **The 64 MiB file** has 16,384 unique pages, each with a PAGE_DATA header for each of three
   platforms: 49,152 headers.
+- **A busy neighbour** on the same physical core slows the interpreter and SHA-384 down by up to a
+  third and SHA-256 hardly, so that figures of one run differ: VBS has been seen at 1.10 to 1.15 of
+  the reference while the machine was quiet, and at up to 1.4 while it was not.
 
 """
 
