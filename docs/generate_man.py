@@ -64,7 +64,7 @@ def page() -> str:
         '.\\" Written by docs/generate_man.py.',
         '.TH IGVM 1 "" igvm "User Commands"',
         ".SH NAME",
-        "igvm \\- read, check, show and rewrite IGVM files",
+        "igvm \\- read, check, measure, show and rewrite IGVM files",
         ".SH SYNOPSIS",
         "\\fBigvm\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIFILE\\fR...]",
         ".SH DESCRIPTION",

@@ -1,4 +1,4 @@
-"""igvm: read, check, show and rewrite Independent Guest Virtual Machine files.
+"""igvm: read, check, measure, build and rewrite Independent Guest Virtual Machine files.
 
 ```python
 import igvm

@@ -127,4 +127,4 @@ def _leave_pipe() -> None:
 )
 @click.version_option(__version__, message="igvm %(version)s")
 def app() -> None:
-    """Read, check, show and rewrite Independent Guest Virtual Machine (IGVM) files."""
+    """Read, check, measure, show and rewrite Independent Guest Virtual Machine (IGVM) files."""
