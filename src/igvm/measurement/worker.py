@@ -8,6 +8,7 @@ import mmap
 import os
 import select
 import signal
+import sys
 import threading
 import warnings
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -22,8 +23,11 @@ _PATIENCE_PER_PAGE = 1e-4
 
 
 def may_fork() -> bool:
-    """Whether a second process is to be had and safe: two processors, no other thread or worker."""
-    if Worker.running or not hasattr(os, "fork") or threading.active_count() > 1:
+    """Whether a second process is to be had and safe: two processors, no other thread or worker.
+
+    Not outside Linux, where a process that has loaded other libraries may not survive a fork.
+    """
+    if Worker.running or threading.active_count() > 1 or not sys.platform.startswith("linux"):
         return False
     return len(os.sched_getaffinity(0)) > 1
 
