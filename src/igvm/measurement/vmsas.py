@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
     from igvm.measurement.variations import Way
 
-Kind = Literal["file", "kvm", "reset", "copies"]
+Kind = Literal["file", "kvm", "last", "reset", "copies"]
 
 # Set or clear in any combination: VMMs and kernels that are not upstream's turn these on and off.
 _USUAL = (SEVFeatures.DEBUG_SWAP, SEVFeatures.RESTRICTED_INJECTION, SEVFeatures.SECURE_TSC)
@@ -67,8 +67,9 @@ class Family(NamedTuple):
 
     kind: Kind
     """file: those of the file as they are. kvm: a VMSA for each vCPU, from the file's contexts
-    where there are any, as KVM builds them. reset: all vCPUs in reset. copies: the context of
-    vCPU 0 for every vCPU, as KVM builds it."""
+    where there are any, as KVM builds them. last: the same, and the last context for all vCPUs
+    after it. reset: all vCPUs in reset. copies: the context of vCPU 0 for every vCPU, as KVM
+    builds it."""
     pages: tuple[Page, ...]
     vmms: tuple[str, ...] = ()
     """Of all kinds but file: who has KVM build these, by name."""
@@ -84,6 +85,8 @@ class Family(NamedTuple):
     """vCPUs up to the last that has a context in the file."""
     fpu: Fpu = ""
     """Where MXCSR and the x87 control word come from, if not from the profile."""
+    rdx: int | None = None
+    """The CPU signature in RDX of contexts that start in real mode, if not the file's."""
 
 
 def families(
@@ -181,21 +184,41 @@ def _by_kvm(
     first = next(index for index in itertools.count() if index not in own)
     last = max(own, default=-1) + 1
     for vmm in VMMS.values():
-        if fpu == "file" and vmm.taken >= FPU:
+        if fpu == "file" and not vmm.is_qemu:  # the others do what the file says, or do not ask
             continue
-        built = {index: _page(kvm_vmsa(vmsa, value, vmm), fpu, vmsa) for index, vmsa in own.items()}
-        for signature in signatures if vmm.own_reset else [None]:
-            reset = _page(vmm.reset(signature or 0, value), fpu)
-            pages = tuple(built.get(index, reset) for index in range(most))
+        # Firmware is laid out with the signature of one processor, and may run on another.
+        changed = signatures if vmm.is_qemu and any(map(_has_signature, own.values())) else []
+        for rdx in (None, *changed):
+            built = {
+                index: _page(kvm_vmsa(_on(vmsa, rdx), value, vmm), fpu, vmsa)
+                for index, vmsa in own.items()
+            }
             shared = Family(
-                "kvm", pages, (vmm.name,), (), features, signature, first, last, fpu
-            )  # fmt: skip
-            yield shared
-            if own and fpu != "file":
-                yield shared._replace(kind="reset", pages=(reset,) * most, own=0, most=0)
-        if 0 in built:
-            pages = (built[0],) * most
-            yield Family("copies", pages, (vmm.name,), (), features, None, most, last, fpu)
+                "kvm", (), (vmm.name,), features=features, own=first, most=last, fpu=fpu, rdx=rdx
+            )
+            resets = signatures if rdx is None else [rdx]
+            for signature in resets if vmm.own_reset else [None]:
+                reset = _page(vmm.reset(signature or 0, value), fpu)
+                pages = tuple(built.get(index, reset) for index in range(most))
+                yield shared._replace(pages=pages, cpu=signature)
+                if own and fpu != "file" and rdx is None:
+                    pages = (reset,) * most
+                    yield shared._replace(kind="reset", pages=pages, cpu=signature, own=0, most=0)
+            if 0 in built:
+                yield shared._replace(kind="copies", pages=(built[0],) * most, own=most)
+                if vmm.is_qemu:
+                    pages = tuple(built[min(index, first - 1)] for index in range(most))
+                    yield shared._replace(kind="last", pages=pages)
+
+
+def _has_signature(vmsa: SEVVMSA) -> bool:
+    """Whether a context starts in real mode and has a CPU signature in RDX, or nothing yet."""
+    return not vmsa.cr0 & 1 and vmsa.rdx in {*CPU_SIGNATURES.values(), *_OTHER_SIGNATURES}
+
+
+def _on(vmsa: SEVVMSA, rdx: int | None) -> SEVVMSA:
+    """A context on the processor with the signature `rdx`."""
+    return vmsa if rdx is None or not _has_signature(vmsa) else vmsa.replace(rdx=rdx)
 
 
 def _page(made: SEVVMSA, fpu: Fpu, own: SEVVMSA | None = None) -> Page:
@@ -230,8 +253,12 @@ def family_words(way: Way, tail: Family, count: int) -> Iterator[str]:
         yield f"the VMSAs are as for {tail.vmms[0]}"
     if tail.fpu:
         yield _FPU_WORDS[tail.fpu]
+    if tail.rdx is not None:
+        yield f"the contexts have the CPU signature of {cpu_name(tail.rdx)} in RDX"
     if tail.kind == "reset":
         yield "the contexts of the file are not used"
+    elif tail.kind == "last" and count > tail.own:
+        yield f"vCPU {tail.own} and up start as vCPU {tail.own - 1} does"
     elif tail.kind == "copies":
         yield "every vCPU starts with the context of vCPU 0"
     elif count < tail.most and vmm is not None and vmm.dropped is not None:

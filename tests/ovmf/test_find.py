@@ -1,0 +1,49 @@
+"""A digest of sev-snp-measure leads back to the guest it was computed for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from igvm.measurement.find import find
+from tests.ovmf import judge
+from tests.ovmf.test_agreement import sev_file, snp_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+from igvm import PlatformType
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "cpu", "features"),
+    [
+        (1, "EPYC-Milan", 0x1),
+        (2, "EPYC-Rome", 0x1),
+        (3, "EPYC-Milan", 0x1),
+        (8, "EPYC-Genoa", 0x21),
+    ],
+)
+def test_a_guest_unlike_the_file(firmware_path: Path, vcpus: int, cpu: str, features: int) -> None:
+    """A file for two vCPUs of EPYC-Milan tells how many there were, of what, and how they ran."""
+    digest = judge.digest(judge.SEV_SNP, firmware_path, vcpus=vcpus, cpu=cpu, features=features)
+    found = find(snp_file(firmware_path, 2, "EPYC-Milan"), digest)
+    assert {vcpus} == {match.vcpus for match in found.matches}
+    assert {None if features == 1 else features} == {match.sev_features for match in found.matches}
+    words = {word for match in found.matches for word in match.deviations}
+    said = f"the contexts have the CPU signature of {cpu} in RDX"
+    assert (cpu != "EPYC-Milan") == (said in words)
+    assert (vcpus > 2) == ("vCPU 2 and up start as vCPU 1 does" in words)
+
+
+def test_an_sev_es_guest_unlike_the_file(firmware_path: Path) -> None:
+    """The same on SEV-ES."""
+    digest = judge.digest(judge.SEV_ES, firmware_path, vcpus=4, cpu="EPYC-Rome")
+    file = sev_file(firmware_path, PlatformType.SEV_ES, 2, "EPYC-Milan")
+    (match,) = find(file, digest, names=["qemu-kvm"]).matches
+    assert 4 == match.vcpus
+    assert (
+        "the contexts have the CPU signature of EPYC-Rome in RDX",
+        "vCPU 2 and up start as vCPU 1 does",
+    ) == match.deviations
