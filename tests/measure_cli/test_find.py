@@ -66,6 +66,15 @@ def test_what_does_not_matter_is_left_out() -> None:
     assert [{"profile": "qemu-kvm", "vcpus": 2}] == [said(match) for match in found.matches]
 
 
+def test_loaders_that_do_the_same() -> None:
+    """VMSAs that QEMU and OpenVMM build alike are those of both, however few vCPUs are searched."""
+    made = digest(guest(), profile="openvmm-kvm", vcpus=1)
+    for vcpus in ([1], range(1, 9)):
+        found = find(guest(), made, names=["openvmm-kvm"], vcpus=vcpus)
+        assert [{"profile": "openvmm-kvm", "vcpus": 1}] == [said(match) for match in found.matches]
+        assert {()} == {match.deviations for match in found.matches}
+
+
 def test_deviation() -> None:
     """A launch that no profile does is found as the nearest profile and what must be otherwise."""
     plan = igvm.plan(guest(), SNP)

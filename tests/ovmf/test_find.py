@@ -8,12 +8,12 @@ import pytest
 
 from igvm.measurement.find import find
 from tests.ovmf import judge
-from tests.ovmf.test_agreement import sev_file, snp_file
+from tests.ovmf.test_agreement import DIRECT, sev_file, snp_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-from igvm import PlatformType
+from igvm import KernelHashes, PlatformType
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,21 @@ def test_an_sev_es_guest_unlike_the_file(firmware_path: Path) -> None:
         "the contexts have the CPU signature of EPYC-Rome in RDX",
         "vCPU 2 and up start as vCPU 1 does",
     ) == match.deviations
+
+
+def test_a_guest_with_a_kernel(hashing_path: Path, tmp_path: Path) -> None:
+    """QEMU that loads the firmware itself puts the hashes where the firmware says."""
+    direct = DIRECT["all"]
+    digest = judge.digest(
+        judge.SEV_SNP, hashing_path, vcpus=2, cpu="EPYC-Milan", direct=direct.files(tmp_path)
+    )
+    hashes = KernelHashes.of(direct.kernel, direct.initrd, direct.command_line)
+    file = snp_file(hashing_path, 2, "EPYC-Milan")
+    found = find(file, digest, hashes=hashes, vcpus=[2], cpu="EPYC-Milan")
+    assert {"igvmmeasure-native-zero", "cloud-hypervisor-kvm"} == {
+        match.profile for match in found.matches
+    }
+    for match in found.matches:
+        (said,) = match.deviations
+        assert said.startswith("QEMU has put the kernel's hashes at 0x")
+    assert [] == find(file, digest, vcpus=[2], cpu="EPYC-Milan").matches

@@ -12,12 +12,23 @@ from igvm.errors import MeasurementError
 from igvm.launch.plan import PAGE, LaunchPlan, Operation, row_dtype
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     Data = bytes | bytearray | memoryview
 
 _TABLE = uuid.UUID("9438d606-4f22-4cc9-b479-a793d411fd21")
 _COMMAND_LINE = uuid.UUID("97d02dd8-bd20-4c94-aa78-e7714d36ab2a")
 _INITRD = uuid.UUID("44baf731-3a2f-4bd7-9af1-41e29169781d")
 _KERNEL = uuid.UUID("4de79437-abd2-427f-b835-d5b172d2045b")
+_FOOTER = uuid.UUID("96b582de-1fb2-45f7-baea-a366c55a082d")
+_AREA = uuid.UUID("7255371f-3a3b-4b04-927b-1da6efa8d454")
+_LAST_PAGE = 0xFFFFF000
+_RESET_VECTOR = 32
+"""Bytes of firmware after its table of GUIDs."""
+_ENTRY = 18
+"""Bytes of an entry's size and GUID, which stand behind its data."""
+_PLAIN = (Operation.NORMAL, Operation.ZERO)
 
 BLOCK_GPA = 0x10C00
 """Where Cloud Hypervisor puts the table: 0x400 bytes in the page at 0x10000."""
@@ -52,8 +63,8 @@ class KernelHashes(msgspec.Struct, frozen=True):
         return (head + entries).ljust(176, b"\0")
 
 
-def with_hashes(plan: LaunchPlan, hashes: KernelHashes) -> LaunchPlan:
-    """`plan` with the table as Cloud Hypervisor puts it into the page at 0x10000.
+def with_hashes(plan: LaunchPlan, hashes: KernelHashes, gpa: int = BLOCK_GPA) -> LaunchPlan:
+    """`plan` with the table at `gpa`, as Cloud Hypervisor puts it into the page at 0x10000.
 
     A page of the file there becomes a normal page with the table patched in, whatever its type
     and flags; without one, a page is added at the end (igvm_loader.rs).
@@ -63,10 +74,9 @@ def with_hashes(plan: LaunchPlan, hashes: KernelHashes) -> LaunchPlan:
     """
     import numpy as np
 
-    base = BLOCK_GPA // PAGE * PAGE
+    base, offset = gpa // PAGE * PAGE, gpa % PAGE
     rows = plan.rows.copy()
-    sizes = rows["pages"] * np.uint64(PAGE)
-    covers = (rows["gpa"] <= base) & (np.uint64(base) - rows["gpa"] < sizes)
+    covers = _covering(rows, base)
     if (covers & (rows["operation"] == Operation.PARAMETER)).any():
         raise MeasurementError(
             f"a parameter area lies over the kernel hashes at {base:#x}", path=plan.file.path
@@ -76,11 +86,11 @@ def with_hashes(plan: LaunchPlan, hashes: KernelHashes) -> LaunchPlan:
             f"a CPUID page is where the kernel hashes go, at {base:#x}", path=plan.file.path
         )
     there = np.flatnonzero(covers)
-    block = hashes.table().ljust(_BLOCK_SIZE, b"\0")
+    block = hashes.table().ljust(_BLOCK_SIZE, b"\0")[: PAGE - offset]
     blobs = list(plan.blobs)
     for index in there.tolist():
         page = bytearray(plan.content(int(rows["source"][index])))
-        page[BLOCK_GPA - base :] = block
+        page[offset : offset + len(block)] = block
         rows["operation"][index], rows["source"][index] = Operation.NORMAL, -2 - len(blobs)
         blobs.append(bytes(page))
     if not len(there):
@@ -88,5 +98,43 @@ def with_hashes(plan: LaunchPlan, hashes: KernelHashes) -> LaunchPlan:
         added["operation"], added["gpa"], added["pages"] = Operation.NORMAL, base, 1
         added["source"], added["header"] = -2 - len(blobs), -1
         rows = np.concatenate([rows, added])
-        blobs.append(block.rjust(PAGE, b"\0"))
+        blobs.append((bytes(offset) + block).ljust(PAGE, b"\0"))
     return plan.with_rows(rows, blobs=blobs)
+
+
+def firmware_area(plan: LaunchPlan) -> int | None:
+    """Where OVMF below 4 GiB wants the table, if `plan` has one normal or zero page for it.
+
+    OVMF says so in the table of GUIDs at its end (edk2, OvmfPkg/ResetVector/Ia16,
+    ResetVectorVtf0.asm), and QEMU goes by it when it loads the firmware itself.
+    """
+    rows = plan.rows
+    last = rows[_covering(rows, _LAST_PAGE) & (rows["source"] >= 0)]
+    if len(last) != 1:
+        return None
+    start = int(last["source"][0]) + _LAST_PAGE - int(last["gpa"][0])
+    page = bytes(plan.content(start))[:-_RESET_VECTOR]
+    guid, size = page[-16:], int.from_bytes(page[-_ENTRY:-16], "little")
+    if guid != _FOOTER.bytes_le or not _ENTRY <= size <= len(page):
+        return None
+    entries = page[-size:-_ENTRY]
+    while len(entries) >= _ENTRY:
+        size = int.from_bytes(entries[-_ENTRY:-16], "little")
+        if not _ENTRY <= size <= len(entries):
+            return None
+        if entries[-16:] == _AREA.bytes_le and size >= _ENTRY + 4:
+            gpa = int.from_bytes(entries[-size:-_ENTRY][:4], "little")
+            there = rows[_covering(rows, gpa // PAGE * PAGE)]
+            fit = there["pages"].tolist() == [1] and there["operation"][0] in _PLAIN
+            return gpa if fit else None
+        entries = entries[:-size]
+    return None
+
+
+def _covering(rows: NDArray[np.void], gpa: int) -> NDArray[np.bool_]:
+    """Which rows have the page at `gpa`."""
+    import numpy as np
+
+    sizes = rows["pages"] * np.uint64(PAGE)
+    found: NDArray[np.bool_] = (rows["gpa"] <= gpa) & (np.uint64(gpa) - rows["gpa"] < sizes)
+    return found

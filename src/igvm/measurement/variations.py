@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from igvm.errors import MeasurementError
 from igvm.launch.draft import draft
+from igvm.launch.hashes import firmware_area, with_hashes
 from igvm.launch.plan import NO_SOURCE, LaunchPlan, Operation
 from igvm.launch.planning import plan as make_plan
 from igvm.launch.profiles import profiles
@@ -84,6 +85,12 @@ def variations(
             way = Way(name, hashes=given is not None)
             for variation in _varied(made, way, sizes):
                 _add(found, variation)
+            area = firmware_area(made) if hashes and given is None else None
+            if area is not None and hashes is not None and platform == PlatformType.SEV_SNP:
+                said = (f"QEMU has put the kernel's hashes at {area:#x}, for the firmware",)
+                patched = with_hashes(made, hashes, area)
+                for variation in _varied(patched, way._replace(deviations=said), sizes):
+                    _add(found, variation)
     return list(found.values()), refused
 
 
@@ -138,7 +145,7 @@ def _varied(plan: LaunchPlan, way: Way, sizes: dict[int, int]) -> Iterator[Varia
             for _, change in chosen:
                 rows = change(rows)
             said = tuple(text for text in (*(text for text, _ in chosen), words) if text)
-            ways = [way._replace(deviations=said)]
+            ways = [way._replace(deviations=(*way.deviations, *said))]
             yield Variation(base.with_rows(rows), ways, is_open)
 
 

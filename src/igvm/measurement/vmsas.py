@@ -200,7 +200,8 @@ def _by_kvm(
             for signature in resets if vmm.own_reset else [None]:
                 reset = _page(vmm.reset(signature or 0, value), fpu)
                 pages = tuple(built.get(index, reset) for index in range(most))
-                yield shared._replace(pages=pages, cpu=signature)
+                cpu = signature if first < most else None
+                yield shared._replace(pages=pages, cpu=cpu)
                 if own and fpu != "file" and rdx is None:
                     pages = (reset,) * most
                     yield shared._replace(kind="reset", pages=pages, cpu=signature, own=0, most=0)
