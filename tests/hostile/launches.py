@@ -48,5 +48,6 @@ def launch(data: bytes) -> int:
         for finding in igvm.lint(file, loader):
             assert finding.message
             str(finding)
-    attempt(find, file, bytes(48), vcpus=[2], cpu=0, sev_features=1, realm=REALM)
+    options = {"vcpus": [2], "cpu": 0, "sev_features": 1, "realm": REALM, "hashes": _HASHES}
+    attempt(find, file, bytes(48), **options)
     return sum(found is not None for found in done)
