@@ -8,6 +8,7 @@ import pytest
 
 import igvm
 from igvm.measurement.find import Match, find
+from igvm.measurement.vmsas import families
 from tests.measure_cli.small import (
     CCA,
     SEV_ES,
@@ -16,6 +17,7 @@ from tests.measure_cli.small import (
     VBS,
     guest,
     hello_file,
+    long_mode,
     realm,
     two_vcpus,
 )
@@ -82,6 +84,23 @@ def test_deviation() -> None:
     found = find(guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
     assert ("parameter areas do not count",) == found.matches[0].deviations
     assert ["reference"] == [match.profile for match in found.matches]
+
+
+def test_more_contexts_than_a_search_thinks_of() -> None:
+    """They are tried as they are, and once each, whatever their number."""
+    builder = igvm.Builder(revision=2)
+    snp = builder.platform(SNP)
+    builder.policy(igvm.SNPPolicy.of(smt=1), snp)
+    builder.pages(0x100000, b"code", snp)
+    for index in range(1100):
+        builder.context(long_mode(), snp, gpa=0xFFFFFFFFF000, vp_index=index)
+    file = igvm.parse(builder.to_bytes())
+    built = families(file, SNP, most=1, contexts=[((-1, 0),) * 1024, ((-1, 0),) * 1100])
+    alone = families(file, SNP, most=1, contexts=())
+    sizes = [len(one.pages) for one in built[: len(built) - len(alone)]]
+    assert sizes.count(1024) > sizes.count(1100) == 1
+    (match,) = find(file, digest(file), names=["reference"], vcpus=[1]).matches
+    assert ((), None) == (match.deviations, match.sev_features)
 
 
 def test_fewer_vmsas() -> None:

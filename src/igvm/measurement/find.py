@@ -13,7 +13,7 @@ from igvm.measurement.cache import ContentCache
 from igvm.measurement.extend import Engine, engine_for
 from igvm.measurement.measure import measure_plan
 from igvm.measurement.variations import WITH_VMSAS, Variation, Way, variations
-from igvm.measurement.vmsas import Family, cpu_name, families, family_words
+from igvm.measurement.vmsas import MOST_VCPUS, Family, cpu_name, families, family_words
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Is told how many variations of how many are done."""
-
-_MOST_VCPUS = 1024
 
 _SIZES = {
     PlatformType.SEV_SNP: (48,),
@@ -114,8 +112,8 @@ def find(
         MeasurementError: no platform has digests of this size, or there are too many vCPUs.
     """
     most = max(vcpus, default=0)
-    if most > _MOST_VCPUS:
-        raise MeasurementError(f"a search goes through at most {_MOST_VCPUS} vCPUs, not {most}")
+    if most > MOST_VCPUS:
+        raise MeasurementError(f"a search goes through at most {MOST_VCPUS} vCPUs, not {most}")
     search = _Search(digest, frozenset(vcpus), realm, ContentCache(file))
     wanted = _platforms(file, digest, platforms, realm)
     names = list(profiles()) if names is None else list(names)

@@ -58,6 +58,9 @@ _FPU_WORDS: Mapping[Fpu, str] = {
     "none": "KVM measures no FPU: its old VM type, or Linux before 6.10",
 }
 
+MOST_VCPUS = 1024
+"""The largest number of vCPUs that a search thinks of."""
+
 Page = tuple[bytes, int]
 """A VMSA and its gpa."""
 
@@ -100,6 +103,8 @@ def families(
 ) -> list[Family]:
     """Every plausible sequence of VMSAs for `platform` of `file`.
 
+    A sequence of more than 1,024 contexts is tried with the SEV_FEATURES it has, no others.
+
     Args:
         file: an open file.
         platform: SEV-SNP or SEV-ES.
@@ -131,7 +136,11 @@ def families(
             if same._replace(vmms=()) == one._replace(vmms=()):
                 names = dict.fromkeys([*same.vmms, *one.vmms])
                 found[one.pages, fpu] = same._replace(vmms=tuple(names))
-    as_they_are = [_as_they_are(file, one, value) for one in contexts for value in [None, *choice]]
+    as_they_are = [
+        _as_they_are(file, one, value)
+        for one in contexts
+        for value in (None, *(choice if len(one) <= MOST_VCPUS else ()))
+    ]
     return [*as_they_are, *found.values()]
 
 
@@ -161,14 +170,17 @@ def _as_they_are(
     file: IgvmFile, contexts: tuple[tuple[int, int], ...], features: int | None
 ) -> Family:
     """The contexts of the file, with other SEV_FEATURES or exactly as they are."""
-    pages: list[Page] = []
-    for source, gpa in contexts:
-        page = bytes(file.buffer[source : source + SEVVMSA.SIZE]) if source >= 0 else bytes(4096)
-        if features is not None:
-            vmsa = SEVVMSA.unpack_from(page).replace(sev_features=SEVFeatures(features))
-            page = vmsa.pack()
-        pages.append((page, gpa))
-    return Family("file", tuple(pages), contexts=contexts, features=features, own=len(pages))
+    made = {source: _own_page(file, source, features) for source, _ in contexts}
+    pages = tuple((made[source], gpa) for source, gpa in contexts)
+    return Family("file", pages, contexts=contexts, features=features, own=len(pages))
+
+
+def _own_page(file: IgvmFile, source: int, features: int | None) -> bytes:
+    """The context of the file at `source`, or zeroes without one, with other SEV_FEATURES."""
+    page = bytes(file.buffer[source : source + SEVVMSA.SIZE]) if source >= 0 else bytes(4096)
+    if features is None:
+        return page
+    return SEVVMSA.unpack_from(page).replace(sev_features=SEVFeatures(features)).pack()
 
 
 def _by_kvm(
@@ -192,6 +204,7 @@ def _by_kvm(
             built = {
                 index: _page(kvm_vmsa(_on(vmsa, rdx), value, vmm), fpu, vmsa)
                 for index, vmsa in own.items()
+                if index < most
             }
             shared = Family(
                 "kvm", (), (vmm.name,), features=features, own=first, most=last, fpu=fpu, rdx=rdx
