@@ -172,6 +172,18 @@ def test_kernel_hashes_where_the_file_has_nothing() -> None:
     assert (0x10000, page) == (there[1].gpa, plan.content(there[1].source))
 
 
+def test_kernel_hashes_over_the_same_page_again_and_again() -> None:
+    """However often a file loads it, one page is made of it."""
+    plan = igvm.plan(
+        with_context(VMSA, *pages(*[0x10000] * 50)), SNP, profile="cloud-hypervisor-kvm", vcpus=1,
+        hashes=HASHES,
+    )  # fmt: skip
+    page = bytes(0xC00) + HASHES.table() + bytes(0x400 - 176)
+    made = {row.source for row in plan if row.gpa == 0x10000}
+    assert [page] == [plan.content(source) for source in made]
+    assert 50 == sum(row.operation == igvm.Operation.NORMAL for row in plan)
+
+
 @pytest.mark.parametrize("flags", [0, 2])
 @pytest.mark.parametrize("kind", [0, 1])
 def test_kernel_hashes_in_a_page_of_the_file(flags: int, kind: int) -> None:

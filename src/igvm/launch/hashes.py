@@ -88,11 +88,14 @@ def with_hashes(plan: LaunchPlan, hashes: KernelHashes, gpa: int = BLOCK_GPA) ->
     there = np.flatnonzero(covers)
     block = hashes.table().ljust(_BLOCK_SIZE, b"\0")[: PAGE - offset]
     blobs = list(plan.blobs)
-    for index in there.tolist():
-        page = bytearray(plan.content(int(rows["source"][index])))
-        page[offset : offset + len(block)] = block
-        rows["operation"][index], rows["source"][index] = Operation.NORMAL, -2 - len(blobs)
-        blobs.append(bytes(page))
+    patched: dict[int, int] = {}
+    for index, source in zip(there.tolist(), rows["source"][there].tolist(), strict=True):
+        if source not in patched:
+            page = bytearray(plan.content(source))
+            page[offset : offset + len(block)] = block
+            patched[source] = -2 - len(blobs)
+            blobs.append(bytes(page))
+        rows["operation"][index], rows["source"][index] = Operation.NORMAL, patched[source]
     if not len(there):
         added = np.zeros(1, row_dtype())
         added["operation"], added["gpa"], added["pages"] = Operation.NORMAL, base, 1
