@@ -47,13 +47,13 @@ def snp(path: Path) -> Callable[[], float]:
 
 
 def table(file: igvm.IgvmFile) -> int:
-    """SNP under every profile for every vCPU count; how many digests there are."""
+    """SNP under every loader for every vCPU count; how many digests there are."""
     contents = igvm.ContentCache(file)
     found = 0
-    for name, profile in igvm.profiles().items():
-        if SNP in profile.platforms and name != "openvmm-kvm":  # which wants a context
+    for name, loader in igvm.loaders().items():
+        if SNP in loader.platforms and name != "openvmm":  # which wants a context
             for vcpus in VCPUS:
-                plan = igvm.plan(file, SNP, profile=name, vcpus=vcpus, cpu="EPYC-Milan")
+                plan = igvm.plan(file, SNP, loader=name, vcpus=vcpus, cpu="EPYC-Milan")
                 igvm.measure_plan(plan, contents=contents)
                 found += 1
     return found
@@ -110,7 +110,7 @@ def run(folder: Path, oracle: Oracle, *, quick: bool) -> Iterator[Row]:
         yield Row(f"for orientation: {name}", f"{ratio(times, name, 'U'):.2f} U", "none")
     yield from _cores(file, count)
     yield from _repeated(folder, count)
-    yield from _profiles(file, count)
+    yield from _loaders(file, count)
     if not quick:
         yield from _gibibyte(folder, path)
     yield from _command(folder, count)
@@ -158,8 +158,8 @@ def _repeated(folder: Path, count: int) -> Iterator[Row]:
         yield Row(f"SNP, 64 MiB of {words[data]}", f"{ratio(times, data, 'U'):.2f} U", "0.35 U")
 
 
-def _profiles(file: igvm.IgvmFile, count: int) -> Iterator[Row]:
-    """Every profile for several vCPU counts."""
+def _loaders(file: igvm.IgvmFile, count: int) -> Iterator[Row]:
+    """Every loader for several vCPU counts."""
     times = rounds(
         {
             "U": unit,
@@ -170,7 +170,7 @@ def _profiles(file: igvm.IgvmFile, count: int) -> Iterator[Row]:
     )
     digests = table(file)
     yield Row(
-        f"profile table of SNP, {digests} digests",
+        f"loader table of SNP, {digests} digests",
         f"{ratio(times, 'table', 'U'):.2f} U, {ratio(times, 'table', 'one'):.1f} of one",
         "page contents hashed once",
     )

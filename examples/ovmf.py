@@ -110,9 +110,9 @@ def show(file: igvm.IgvmFile, vcpus: int, cpu: int) -> None:
     print(f"{len(file.buffer):,} bytes, {len(findings)} findings", *findings, sep="\n  ")
     print(f"\nloader                   normal  zero  launch digest ({vcpus=}, {cpu=:#x})")
     digests = []
-    for name in igvm.profiles():
+    for name in igvm.loaders():
         try:
-            made = igvm.measure(file, PlatformType.SEV_SNP, profile=name, vcpus=vcpus, cpu=cpu)
+            made = igvm.measure(file, PlatformType.SEV_SNP, loader=name, vcpus=vcpus, cpu=cpu)
         except igvm.MeasurementError as error:
             print(f"{name:23}  none: {error}")
             continue

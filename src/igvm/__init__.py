@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from igvm.launch.lint import lint
     from igvm.launch.plan import LaunchPlan, Operation
     from igvm.launch.planning import plan
-    from igvm.launch.profiles import profiles
+    from igvm.launch.loaders import loaders
     from igvm.measurement.cache import ContentCache
     from igvm.measurement.cca import RealmParameters
     from igvm.measurement.measure import Measurement, measure, measure_plan, measure_plans
@@ -143,7 +143,7 @@ _HOME = {
     "plan": "igvm.launch.planning",
     "LaunchPlan": "igvm.launch.plan",
     "Operation": "igvm.launch.plan",
-    "profiles": "igvm.launch.profiles",
+    "loaders": "igvm.launch.loaders",
     "KernelHashes": "igvm.launch.hashes",
     "lint": "igvm.launch.lint",
     "Measurement": "igvm.measurement.measure",
@@ -328,7 +328,7 @@ __all__ = [  # noqa: RUF022 - as sorted() has it
     "open",
     "parse",
     "plan",
-    "profiles",
+    "loaders",
     "rtmr_extend",
 ]
 

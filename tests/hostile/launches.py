@@ -30,10 +30,10 @@ def launch(data: bytes) -> int:
         return 0
     plans: list[LaunchPlan] = []
     for platform in igvm.PlatformType:
-        for name, profile in igvm.profiles().items():
-            for hashes in (None, _HASHES)[: 1 + profile.takes_hashes]:
+        for name, loader in igvm.loaders().items():
+            for hashes in (None, _HASHES)[: 1 + loader.takes_hashes]:
                 made = attempt(
-                    igvm.plan, file, platform, profile=name, vcpus=2, cpu="EPYC", hashes=hashes
+                    igvm.plan, file, platform, loader=name, vcpus=2, cpu="EPYC", hashes=hashes
                 )
                 if made is not None:
                     plans.append(made)

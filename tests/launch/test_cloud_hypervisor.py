@@ -11,7 +11,7 @@ import igvm
 from igvm.errors import MeasurementError
 from igvm.launch.kvm import VMSA_GPA
 from tests import raw
-from tests.launch.loaders import VMSA, blob, pages, rows, vmsas, with_context
+from tests.launch.guests import VMSA, blob, pages, rows, vmsas, with_context
 from tests.measure.files import SNP, A, B, build
 
 
@@ -102,11 +102,11 @@ def test_sev_features_are_those_of_the_first_context() -> None:
     assert (0x1000, 1) == (made.rip, made.sev_features)
 
 
-@pytest.mark.parametrize("profile", ["cloud-hypervisor-mshv", "igvmmeasure"])
-def test_an_area_of_no_bytes(profile: str) -> None:
+@pytest.mark.parametrize("loader", ["cloud-hypervisor-mshv", "igvmmeasure"])
+def test_an_area_of_no_bytes(loader: str) -> None:
     """It is imported as one page all the same."""
     file = build(SNP, lambda _: [raw.area(1, 0), raw.insert(1, 0x8000)])
-    assert ["PARAMETER 8000"] == rows(file, profile)
+    assert ["PARAMETER 8000"] == rows(file, loader)
 
 
 def test_cloud_hypervisor_on_mshv() -> None:
@@ -131,15 +131,15 @@ def test_cloud_hypervisor_on_mshv() -> None:
     assert [bytes(4096), blob(VMSA), blob(VMSA)] == vmsas(file, "cloud-hypervisor-mshv")
 
 
-@pytest.mark.parametrize("profile", ["cloud-hypervisor-kvm", "cloud-hypervisor-mshv"])
-def test_what_cloud_hypervisor_panics_on(profile: str) -> None:
+@pytest.mark.parametrize("loader", ["cloud-hypervisor-kvm", "cloud-hypervisor-mshv"])
+def test_what_cloud_hypervisor_panics_on(loader: str) -> None:
     """CPUID_XF pages and error ranges are not implemented."""
     for head, name in (
         (raw.page(0x1000, kind=3), "CPUID_XF page"),
         (raw.header(0x30D, struct.pack("<QII", 0, 1, 4096)), "ERROR_RANGE"),
     ):
         with pytest.raises(MeasurementError, match=f"panics on an? {name}"):
-            rows(build(SNP, lambda _, head=head: [head]), profile, vcpus=1)  # type: ignore[misc]
+            rows(build(SNP, lambda _, head=head: [head]), loader, vcpus=1)  # type: ignore[misc]
 
 
 HASHES = igvm.KernelHashes.of(b"kernel", b"initrd", "console=ttyS0")
@@ -163,7 +163,7 @@ def test_the_table_of_kernel_hashes() -> None:
 def test_kernel_hashes_where_the_file_has_nothing() -> None:
     """A normal page is added behind the pages of the file, before the VMSAs."""
     plan = igvm.plan(
-        with_context(VMSA, *pages(0x20000)), SNP, profile="cloud-hypervisor-kvm", vcpus=1,
+        with_context(VMSA, *pages(0x20000)), SNP, loader="cloud-hypervisor-kvm", vcpus=1,
         hashes=HASHES,
     )  # fmt: skip
     there = list(plan)
@@ -175,7 +175,7 @@ def test_kernel_hashes_where_the_file_has_nothing() -> None:
 def test_kernel_hashes_over_the_same_page_again_and_again() -> None:
     """However often a file loads it, one page is made of it."""
     plan = igvm.plan(
-        with_context(VMSA, *pages(*[0x10000] * 50)), SNP, profile="cloud-hypervisor-kvm", vcpus=1,
+        with_context(VMSA, *pages(*[0x10000] * 50)), SNP, loader="cloud-hypervisor-kvm", vcpus=1,
         hashes=HASHES,
     )  # fmt: skip
     page = bytes(0xC00) + HASHES.table() + bytes(0x400 - 176)
@@ -189,7 +189,7 @@ def test_kernel_hashes_over_the_same_page_again_and_again() -> None:
 def test_kernel_hashes_in_a_page_of_the_file(flags: int, kind: int) -> None:
     """The page there becomes a normal page with the block in it, whatever it was."""
     file = build(SNP, lambda at: [raw.page(0x10000, at[0], flags=flags, kind=kind)], A)
-    plan = igvm.plan(file, SNP, profile="cloud-hypervisor-kvm", vcpus=1, hashes=HASHES)
+    plan = igvm.plan(file, SNP, loader="cloud-hypervisor-kvm", vcpus=1, hashes=HASHES)
     page, _ = list(plan)
     assert igvm.Operation.NORMAL == page.operation
     assert A[:0xC00] + HASHES.table() + bytes(0x400 - 176) == plan.content(page.source)

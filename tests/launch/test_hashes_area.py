@@ -36,7 +36,7 @@ PLACE = entry(struct.pack("<II", 0x810C00, 0x400), AREA)
 def area(page: bytes, *heads: bytes) -> int | None:
     """Where the hashes go with this firmware."""
     file = build(SNP, lambda at: [raw.page(LAST, at[0]), *heads], page)
-    plan = igvm.plan(file, SNP, profile="igvmmeasure")
+    plan = igvm.plan(file, SNP, loader="igvmmeasure")
     return firmware_area(plan)
 
 

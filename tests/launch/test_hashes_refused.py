@@ -8,9 +8,9 @@ import igvm
 from examples.make_hello import hello
 
 
-@pytest.mark.parametrize("profile", ["reference", "igvmmeasure", "qemu-kvm", "openvmm-kvm"])
-def test_a_profile_without_hashes_refuses_them(profile: str) -> None:
+@pytest.mark.parametrize("loader", ["reference", "igvmmeasure", "qemu-kvm", "openvmm"])
+def test_a_loader_without_hashes_refuses_them(loader: str) -> None:
     """A loader that does not measure a kernel says so."""
     hashes = igvm.KernelHashes.of(b"kernel")
     with pytest.raises(igvm.MeasurementError, match="does not measure the hashes"):
-        igvm.plan(hello().build(), igvm.PlatformType.SEV_SNP, profile=profile, hashes=hashes)
+        igvm.plan(hello().build(), igvm.PlatformType.SEV_SNP, loader=loader, hashes=hashes)

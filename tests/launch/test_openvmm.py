@@ -11,7 +11,7 @@ import igvm
 from igvm.errors import MeasurementError
 from igvm.launch.kvm import VMSA_GPA
 from tests import raw
-from tests.launch.loaders import POLICY, VMSA, blob, pages, rows, vmsas, with_context
+from tests.launch.guests import POLICY, VMSA, blob, pages, rows, vmsas, with_context
 from tests.measure.files import SNP, build
 
 
@@ -29,7 +29,7 @@ def test_openvmm() -> None:
     )
     expected = ["NORMAL 5000", "SHARED 4000", "UNMEASURED 3000", "CPUID 2000", "PARAMETER 8000 x2"]
     expected += ["ERROR_RANGE a000", f"VP_CONTEXT {VMSA_GPA:x}", f"VP_CONTEXT {VMSA_GPA:x}"]
-    assert expected == rows(file, "openvmm-kvm", vcpus=2, cpu="EPYC")
+    assert expected == rows(file, "openvmm", vcpus=2, cpu="EPYC")
 
 
 def test_what_openvmm_takes_of_a_context() -> None:
@@ -41,13 +41,13 @@ def test_what_openvmm_takes_of_a_context() -> None:
     )  # fmt: skip
     made = given.replace(cr2=0, dr0=0)
     given = given.replace(reserved7=bytes(4) + b"\1\2\3\4" + bytes(24))  # TSC_AUX
-    assert [blob(made)] == vmsas(with_context(given), "openvmm-kvm", vcpus=1)
+    assert [blob(made)] == vmsas(with_context(given), "openvmm", vcpus=1)
 
 
 def openvmm_refuses(file: igvm.IgvmFile, message: str) -> None:
     """It does so with these words."""
     with pytest.raises(MeasurementError, match=re.escape(message)):
-        rows(file, "openvmm-kvm", vcpus=1)
+        rows(file, "openvmm", vcpus=1)
 
 
 def test_what_openvmm_refuses() -> None:

@@ -12,7 +12,7 @@ import igvm
 from igvm.errors import MeasurementError
 from igvm.launch.kvm import VMSA_GPA
 from tests import raw
-from tests.launch.loaders import POLICY, VMSA, blob, pages, rows, vmsas, with_context
+from tests.launch.guests import POLICY, VMSA, blob, pages, rows, vmsas, with_context
 from tests.measure.files import SEV, SEV_ES, SNP, A, build
 
 
@@ -77,7 +77,7 @@ def test_a_page_of_another_kind_ends_a_run() -> None:
 def test_qemu_wants_to_know_what_it_runs_on() -> None:
     """The vCPU count, and the processor where a vCPU has no context, are not guessed."""
     file = with_context(VMSA)
-    with pytest.raises(MeasurementError, match="profile qemu-kvm needs the number of vCPUs"):
+    with pytest.raises(MeasurementError, match="loader qemu-kvm needs the number of vCPUs"):
         rows(file, "qemu-kvm")
     with pytest.raises(MeasurementError, match="needs the processor model") as caught:
         rows(file, "qemu-kvm", vcpus=2)

@@ -1,4 +1,4 @@
-"""A launch that a profile refuses is one that the lint of its loader has an error for."""
+"""A launch that a loader refuses is one that the lint of its loader has an error for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 import igvm
 from igvm.errors import MeasurementError
-from tests.launch.loaders import VMSA, with_context
+from tests.launch.guests import VMSA, with_context
 
 PROFILES = {
-    "qemu-kvm": "qemu-kvm-snp",
+    "qemu-kvm": "qemu-kvm",
     "cloud-hypervisor-kvm": "cloud-hypervisor-kvm",
-    "openvmm-kvm": "openvmm",
+    "openvmm": "openvmm",
 }
-"""The loader of each profile that has KVM build VMSAs."""
+"""The loader of each loader that has KVM build VMSAs."""
 
 # Values around what KVM and the loaders look at, and far from it.
 VALUES: dict[str, tuple[int, ...]] = {
@@ -49,24 +49,24 @@ def draw(seed: int) -> igvm.SEVVMSA:
     return made.replace(cs=made.cs.replace(attrib=code), gdtr=made.gdtr.replace(limit=limit))
 
 
-def refused(file: igvm.IgvmFile, profile: str) -> str | None:
+def refused(file: igvm.IgvmFile, loader: str) -> str | None:
     """The header for which there is no plan; None if there is one."""
     try:
-        igvm.plan(file, igvm.PlatformType.SEV_SNP, profile=profile, vcpus=1)
+        igvm.plan(file, igvm.PlatformType.SEV_SNP, loader=loader, vcpus=1)
     except MeasurementError as error:
         return error.header
     return None
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_profile_and_lint_agree(profile: str) -> None:
+@pytest.mark.parametrize("loader", PROFILES)
+def test_plan_and_lint_agree(loader: str) -> None:
     """For VMSAs of all kinds: no digest means an error at the context, and the other way round."""
     count = 0
     for seed in range(400):
         file = with_context(draw(seed))
-        errors = [one for one in igvm.lint(file, PROFILES[profile]) if one.is_error]
+        errors = [one for one in igvm.lint(file, PROFILES[loader]) if one.is_error]
         found = {one.rule for one in errors if one.header_type == "VP_CONTEXT"}
-        header = refused(file, profile)
+        header = refused(file, loader)
         assert ("VP_CONTEXT" if found else None) == header, (seed, found)
         count += header is not None
     assert 40 < count < 390

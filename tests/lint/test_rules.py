@@ -55,7 +55,7 @@ def test_leaves_others_alone(rule: LoaderRule) -> None:
     ("data", "loader"),
     [
         (FINE, "qemu-tcg"),
-        (FINE_SNP, "qemu-kvm-snp"),
+        (FINE_SNP, "qemu-kvm"),
         (FINE_SNP, "cloud-hypervisor-kvm"),
         (FINE_RAM, "cloud-hypervisor-kvm"),
         (FINE_RAM, "cloud-hypervisor-mshv"),
@@ -99,7 +99,7 @@ def test_a_name_is_declared_once() -> None:
 
 def test_a_loader_that_is_not_known() -> None:
     """The error lists the loaders that there are."""
-    with pytest.raises(igvm.ValidationError, match="there are qemu-tcg, qemu-kvm-snp"):
+    with pytest.raises(igvm.ValidationError, match="there are qemu-tcg, qemu-kvm"):
         igvm.lint(igvm.parse(FINE), "qemu")
 
 
@@ -121,16 +121,16 @@ def test_most_limits_what_is_listed() -> None:
         (("overlap", "qemu-tcg"), "PAGE_DATA", "gpa", 0x1000, "header 2 (PARAMETER_INSERT)"),
         (("ram-edge", "qemu-tcg"), "PAGE_DATA", "gpa", 0x7FFFF000, "goes across 0x80000000"),
         (("vp-index", "qemu-tcg"), "VP_CONTEXT", "vp_index", 1, "vp_index is 1"),
-        (("vmsa-gpa", "qemu-kvm-snp"), "VP_CONTEXT", "gpa", 0x5000, "gpa is 0x5000"),
-        (("vmsa-field", "qemu-kvm-snp"), "VP_CONTEXT", "star", None, "star is not zero"),
+        (("vmsa-gpa", "qemu-kvm"), "VP_CONTEXT", "gpa", 0x5000, "gpa is 0x5000"),
+        (("vmsa-field", "qemu-kvm"), "VP_CONTEXT", "star", None, "star is not zero"),
         (("vmsa-field", "openvmm"), "VP_CONTEXT", "reserved7", None, "reserved7 is not zero"),
         (("vmsa-gpa", "openvmm"), "VP_CONTEXT", "gpa", 0x5000, "gpa is 0x5000"),
-        (("vmsa-fpu", "qemu-kvm-snp"), "VP_CONTEXT", "mxcsr", 0, "mxcsr is 0x0"),
+        (("vmsa-fpu", "qemu-kvm"), "VP_CONTEXT", "mxcsr", 0, "mxcsr is 0x0"),
         (("vmsa-limit", "openvmm"), "VP_CONTEXT", "idtr", None, "idtr has more than 16 bits"),
         (("vmsa-start", "openvmm"), "VP_CONTEXT", "rip", 0, "rip is 0"),
-        (("kvm-mode", "qemu-kvm-snp"), "VP_CONTEXT", "efer", 0x1D00, "efer is 0x1d00"),
-        (("kvm-cr0", "qemu-kvm-snp"), "VP_CONTEXT", "cr0", 0x80000010, "cr0 is 0x80000010"),
-        (("kvm-debug-registers", "qemu-kvm-snp"), "VP_CONTEXT", "dr7", 0x401, "dr7 is 0x401"),
+        (("kvm-mode", "qemu-kvm"), "VP_CONTEXT", "efer", 0x1D00, "efer is 0x1d00"),
+        (("kvm-cr0", "qemu-kvm"), "VP_CONTEXT", "cr0", 0x80000010, "cr0 is 0x80000010"),
+        (("kvm-debug-registers", "qemu-kvm"), "VP_CONTEXT", "dr7", 0x401, "dr7 is 0x401"),
         (
             ("context-overlap", "cloud-hypervisor-kvm"),
             "VP_CONTEXT",
@@ -145,13 +145,13 @@ def test_most_limits_what_is_listed() -> None:
         (("page-cpuid", "cloud-hypervisor-mshv"), "PAGE_DATA", "count", 65, "65 leaves"),
         (("register-twice", "openvmm"), "VP_CONTEXT", "register_name", 0x20010, "RIP is set"),
         (
-            ("sev-features-others", "qemu-kvm-snp"),
+            ("sev-features-others", "qemu-kvm"),
             "VP_CONTEXT",
             "sev_features",
             0x21,
             "sev_features is 0x21",
         ),
-        (("policy-agreement", "qemu-kvm-snp"), "GUEST_POLICY", "policy", 0x3001F, "0x3001f"),
+        (("policy-agreement", "qemu-kvm"), "GUEST_POLICY", "policy", 0x3001F, "0x3001f"),
     ],
 )
 def test_a_finding_says_where_and_what(

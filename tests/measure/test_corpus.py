@@ -18,7 +18,7 @@ IGVMMEASURE = {
     "SEV": ("igvmmeasure", igvm.PlatformType.SEV),
     "SEV_ES": ("igvmmeasure", igvm.PlatformType.SEV_ES),
 }
-"""The profile and the platform for each run of igvmmeasure."""
+"""The loader and the platform for each run of igvmmeasure."""
 
 
 def recorded(corpus: Path) -> Iterator[tuple[str, igvm.IgvmFile, dict[str, Any]]]:
@@ -51,10 +51,10 @@ def test_igvmmeasure(corpus: Path) -> None:
     theirs, ours = {}, {}
     for name, file, record in recorded(corpus):
         for run, digest in (record.get("igvmmeasure") or {}).items():
-            profile, platform = IGVMMEASURE[run]
+            loader, platform = IGVMMEASURE[run]
             theirs[name, run] = "panic" if "panicked" in digest else digest.lower()
             try:
-                ours[name, run] = igvm.measure(file, platform, profile=profile).digest.hex()
+                ours[name, run] = igvm.measure(file, platform, loader=loader).digest.hex()
             except MeasurementError:
                 ours[name, run] = "panic"
     assert len(theirs) > 200

@@ -34,12 +34,12 @@ REALM = igvm.RealmParameters(s2sz=40)
 
 
 def measure_every_way(file: igvm.IgvmFile) -> int:
-    """Plan and measure each platform of `file` under each profile; how many could be."""
+    """Plan and measure each platform of `file` under each loader; how many could be."""
     done = 0
-    for profile in igvm.profiles():
+    for loader in igvm.loaders():
         for platform in igvm.PlatformType:
             try:
-                plan = igvm.plan(file, platform, profile=profile, vcpus=2, cpu="EPYC")
+                plan = igvm.plan(file, platform, loader=loader, vcpus=2, cpu="EPYC")
                 igvm.measure_plan(plan, realm=REALM)
             except IgvmError:
                 continue

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def test_a_measurement_says_what_it_is() -> None:
-    """Name, hash, platform, mask, profile and how many pages of each kind."""
+    """Name, hash, platform, mask, loader and how many pages of each kind."""
     heads = [raw.area(1, 0x2000), raw.insert(1, 0x8000), raw.page(0x1000), raw.page(0x2000)]
     made = igvm.measure(build(SNP, lambda _: [POLICY, *heads]), SNP)
     assert ("launch digest", "sha384") == (made.name, made.algorithm)
-    assert (SNP, 1, "reference") == (made.platform, made.mask, made.profile)
+    assert (SNP, 1, "reference") == (made.platform, made.mask, made.loader)
     assert {"NORMAL": 2, "PARAMETER": 2} == made.pages
 
 
@@ -37,10 +37,10 @@ def test_every_technology_has_a_name_for_it() -> None:
 
 
 def test_the_reference_wants_a_policy_for_snp() -> None:
-    """Other profiles do not, and the error says so."""
+    """Other loaders do not, and the error says so."""
     with pytest.raises(MeasurementError, match="there is no GUEST_POLICY for SEV_SNP") as caught:
         igvm.measure(build(SNP, lambda _: []), SNP)
-    assert "not every profile asks for one" == caught.value.hint
+    assert "not every loader asks for one" == caught.value.hint
 
 
 def test_a_page_whose_data_is_not_in_the_file(tmp_path: Path) -> None:
@@ -67,9 +67,9 @@ import igvm
 from tests.measure.test_tdx import build, raw
 from tests.measure.files import TDX
 file = build(TDX, lambda _: [raw.page(0x1000)])
-made = igvm.measure(file, TDX, profile="td-shim")
+made = igvm.measure(file, TDX, loader="td-shim")
 from igvm.measurement.measure import measure
-assert made == measure(file, TDX, profile="td-shim")
+assert made == measure(file, TDX, loader="td-shim")
 """
 
 

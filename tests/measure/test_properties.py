@@ -50,7 +50,7 @@ def plan_of(
     table = np.zeros(len(found), row_dtype())
     for index, (operation, gpa, pages, source) in enumerate(found):
         table[index] = (operation, gpa, pages, source, -1, 0)
-    return igvm.LaunchPlan(file=file, platform=platform, mask=1, profile="made", rows=table)
+    return igvm.LaunchPlan(file=file, platform=platform, mask=1, loader="made", rows=table)
 
 
 def digest(plan: igvm.LaunchPlan, cache: ContentCache | None = None) -> bytes:
@@ -122,7 +122,7 @@ LARGE = large_file()
 def plans_of(file: igvm.IgvmFile) -> list[igvm.LaunchPlan]:
     """The plans of every platform."""
     return [
-        igvm.plan(file, SNP, profile="igvmmeasure"), igvm.plan(file, TDX), igvm.plan(file, VBS)
+        igvm.plan(file, SNP, loader="igvmmeasure"), igvm.plan(file, TDX), igvm.plan(file, VBS)
     ]  # fmt: skip
 
 

@@ -17,9 +17,9 @@ from tests.measure.files import SEV, SEV_ES, A, B, build
 VMSA = igvm.SEVVMSA(rip=0xFFF0, xcr0=1).pack().ljust(4096, b"\0")
 
 
-def of(file: igvm.IgvmFile, platform: igvm.PlatformType, profile: str, **options: int) -> bytes:
+def of(file: igvm.IgvmFile, platform: igvm.PlatformType, loader: str, **options: int) -> bytes:
     """What we say."""
-    return igvm.measure(file, platform, profile=profile, **options).digest  # type: ignore[arg-type]
+    return igvm.measure(file, platform, loader=loader, **options).digest  # type: ignore[arg-type]
 
 
 def every_kind(at: object) -> list[bytes]:
@@ -40,11 +40,11 @@ def test_igvmmeasure() -> None:
     assert hashlib.sha256(A + B + B).digest() == of(file, SEV, "igvmmeasure")
 
 
-@pytest.mark.parametrize("profile", ["reference", "qemu-kvm"])
-def test_a_loader(profile: str) -> None:
+@pytest.mark.parametrize("loader", ["reference", "qemu-kvm"])
+def test_a_loader(loader: str) -> None:
     """Normal pages, the empty ones as zeroes; unmeasured pages and areas add nothing."""
     file = build(SEV, every_kind, A, B)
-    assert hashlib.sha256(A + bytes(4096) + B).digest() == of(file, SEV, profile)
+    assert hashlib.sha256(A + bytes(4096) + B).digest() == of(file, SEV, loader)
 
 
 def test_contexts_of_sev_es() -> None:

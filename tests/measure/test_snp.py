@@ -30,9 +30,9 @@ def page(digest: bytes, gpa: int, data: bytes) -> bytes:
     return link(digest, 1, gpa, hashlib.sha384(data).digest())
 
 
-def of(file: igvm.IgvmFile, profile: str = "reference", **options: int | str) -> bytes:
+def of(file: igvm.IgvmFile, loader: str = "reference", **options: int | str) -> bytes:
     """What we say."""
-    return igvm.measure(file, SNP, profile=profile, **options).digest  # type: ignore[arg-type]
+    return igvm.measure(file, SNP, loader=loader, **options).digest  # type: ignore[arg-type]
 
 
 def test_nothing() -> None:

@@ -74,7 +74,7 @@ def separated(separator: int | None) -> tuple[bytes, bytes, bytes, bytes]:
 @pytest.mark.parametrize("one", VECTORS["mrtd"], ids=lambda one: one["name"])
 def test_mrtd(one: dict[str, Any]) -> None:
     """A file has the MRTD that td-shim's library computes, and so its TD the hash."""
-    mrtd = igvm.measure(file_of(one["directives"]), TDX, profile="td-shim").digest
+    mrtd = igvm.measure(file_of(one["directives"]), TDX, loader="td-shim").digest
     assert (one["mrtd"], one["tdinfo_hash"]) == (mrtd.hex(), td("plain", mrtd).digest().hex())
 
 

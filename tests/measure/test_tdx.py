@@ -25,9 +25,9 @@ def extend(gpa: int, page: bytes) -> bytes:
     )
 
 
-def of(file: igvm.IgvmFile, profile: str = "reference") -> str:
+def of(file: igvm.IgvmFile, loader: str = "reference") -> str:
     """What we say."""
-    return igvm.measure(file, TDX, profile=profile).digest.hex()
+    return igvm.measure(file, TDX, loader=loader).digest.hex()
 
 
 def sha384(*records: bytes) -> str:

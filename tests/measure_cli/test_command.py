@@ -27,10 +27,10 @@ SNP_ONLY = ("--platform", "SEV_SNP")
     ("name", "code", "arguments"),
     [
         ("blocks", 0, "hello.igvm"),
-        ("assumed", 0, "guest.igvm --platform sev_snp --profile qemu-kvm --vcpus 2 --cpu EPYC"),
-        ("all", 0, "hello.igvm --profile all"),
-        ("table", 0, "guest.igvm --profile all --vcpus 1,2,4,8,16 --cpu EPYC-Milan"),
-        ("vcpus", 0, "two.igvm --profile qemu-kvm --vcpus 2,3 --platform SEV_ES"),
+        ("assumed", 0, "guest.igvm --platform sev_snp --loader qemu-kvm --vcpus 2 --cpu EPYC"),
+        ("all", 0, "hello.igvm --loader all"),
+        ("table", 0, "guest.igvm --loader all --vcpus 1,2,4,8,16 --cpu EPYC-Milan"),
+        ("vcpus", 0, "two.igvm --loader qemu-kvm --vcpus 2,3 --platform SEV_ES"),
         ("realm", 0, "realm.igvm --realm s2sz=40,num_bps=1,ripas=0x0-0x200000"),
         ("explain", 0, "guest.igvm --explain"),
         ("every-page", 0, "hello.igvm --explain --every-page --platform VSM_ISOLATION"),
@@ -39,11 +39,11 @@ SNP_ONLY = ("--platform", "SEV_SNP")
         ("find", 0, f"hello.igvm --find {HELLO_SNP}"),
         ("not-found", 1, f"two.igvm --vcpus 2 --find {HELLO_SNP}"),
         ("contents", 1, "guest.igvm --first-difference other.igvm --platform SEV_SNP"),
-        ("profiles", 1, "guest.igvm --profile reference --profile td-shim --first-difference"),
+        ("loaders", 1, "guest.igvm --loader reference --loader td-shim --first-difference"),
         (
             "context",
             1,
-            "two.igvm --profile reference --profile qemu-kvm --vcpus 2 --first-difference",
+            "two.igvm --loader reference --loader qemu-kvm --vcpus 2 --first-difference",
         ),
         ("no-difference", 0, "guest.igvm --first-difference guest.igvm"),
         ("mismatch", 1, f"guest.igvm --platform SEV_SNP --expect {HELLO_SNP}"),
@@ -66,12 +66,12 @@ def test_golden(measure: Command, name: str, code: int, arguments: str) -> None:
     "arguments",
     [
         "hello.igvm",
-        "guest.igvm --profile all --vcpus 1,2",
+        "guest.igvm --loader all --vcpus 1,2",
         f"guest.igvm --platform SEV_SNP --expect {HELLO_SNP}",
         "guest.igvm --explain --every-page",
         f"guest.igvm --vcpus 1 --cpu 0 --find {HELLO_SNP}",
         "guest.igvm --first-difference other.igvm",
-        "guest.igvm --profile reference --profile td-shim --first-difference",
+        "guest.igvm --loader reference --loader td-shim --first-difference",
     ],
 )
 @pytest.mark.parametrize("mode", ["short", "pretty"])
@@ -100,8 +100,8 @@ def test_kernel(measure: Command, files: Path) -> None:
     """Kernel, initrd and command line go into the digest; @ reads the line from a file."""
     hashes = igvm.KernelHashes.of(b"kernel", b"kernel", "console=ttyS0")
     with igvm.open(files / "guest.igvm") as file:
-        made = igvm.measure(file, SNP, profile="cloud-hypervisor-kvm", vcpus=1, hashes=hashes)
-    options = ("--profile", "cloud-hypervisor-kvm", "--vcpus", "1", "--kernel", "kernel")
+        made = igvm.measure(file, SNP, loader="cloud-hypervisor-kvm", vcpus=1, hashes=hashes)
+    options = ("--loader", "cloud-hypervisor-kvm", "--vcpus", "1", "--kernel", "kernel")
     for line in ("console=ttyS0", "@cmdline"):
         ran = measure(
             "guest.igvm", *SNP_ONLY, *options, "--initrd", "kernel", "--append", line, "--bare"
@@ -124,7 +124,7 @@ def test_realm_options(measure: Command, files: Path) -> None:
 
 def test_other_platforms_are_still_told(measure: Command) -> None:
     """One platform that cannot be measured does not hide the others, and the exit code tells."""
-    ran = measure("guest.igvm", "--profile", "qemu-kvm")
+    ran = measure("guest.igvm", "--loader", "qemu-kvm")
     assert 2 == ran.code
     assert "needs the number of vCPUs" in ran.err
     assert 2 == len(ran.err.splitlines())
@@ -134,11 +134,11 @@ def test_other_platforms_are_still_told(measure: Command) -> None:
     ("code", "arguments", "message"),
     [
         (2, "hello.igvm --platform TDX", "the file is for NATIVE, SEV_SNP, VSM_ISOLATION"),
-        (2, "hello.igvm --platform SEV_SNP --profile td-shim", "does not load SEV_SNP"),
-        (2, "hello.igvm --profile td-shim", "profile td-shim does not load SEV_SNP"),
-        (2, "hello.igvm --profile nope", "'nope' is not one of 'reference', 'igvmmeasure'"),
-        (2, "hello.igvm --platform SEV_SNP --profile qemu-kvm", "needs the number of vCPUs"),
-        (2, "hello.igvm --profile qemu-kvm --vcpus 2", "needs the processor model"),
+        (2, "hello.igvm --platform SEV_SNP --loader td-shim", "does not load SEV_SNP"),
+        (2, "hello.igvm --loader td-shim", "loader td-shim does not load SEV_SNP"),
+        (2, "hello.igvm --loader nope", "'nope' is not one of 'reference', 'igvmmeasure'"),
+        (2, "hello.igvm --platform SEV_SNP --loader qemu-kvm", "needs the number of vCPUs"),
+        (2, "hello.igvm --loader qemu-kvm --vcpus 2", "needs the processor model"),
         (2, "realm.igvm", "parameters that the VMM chooses"),
         (2, "realm.igvm --explain", "parameters that the VMM chooses"),
         (2, "realm.igvm --realm num_bps=1", "s2sz, the width of the IPA space"),
@@ -152,7 +152,7 @@ def test_other_platforms_are_still_told(measure: Command) -> None:
         (2, "hello.igvm --bare --json", "do not go together"),
         (2, "hello.igvm --bare --explain", "do not go together"),
         (2, "hello.igvm --every-page", "--every-page needs --explain"),
-        (2, "hello.igvm --explain --profile all", "wants one --profile"),
+        (2, "hello.igvm --explain --loader all", "wants one --loader"),
         (2, "hello.igvm --explain --platform NATIVE", "no platform of the file"),
         (2, "hello.igvm --vcpus 0", "'0' is no number of vCPUs"),
         (2, "hello.igvm --vcpus 1-99999", "'1-99999' is no number of vCPUs"),
@@ -161,8 +161,8 @@ def test_other_platforms_are_still_told(measure: Command) -> None:
         (2, "hello.igvm --expect 00", "not 32, 48 or 64 bytes"),
         (2, "hello.igvm --append quiet", "--initrd and --append need --kernel"),
         (2, "hello.igvm --kernel kernel", "only cloud-hypervisor-kvm measures"),
-        (3, "hello.igvm --kernel none --profile cloud-hypervisor-kvm", "none: No such file"),
-        (2, "hello.igvm --first-difference", "wants another file or two --profile"),
+        (3, "hello.igvm --kernel none --loader cloud-hypervisor-kvm", "none: No such file"),
+        (2, "hello.igvm --first-difference", "wants another file or two --loader"),
         (2, "hello.igvm --first-difference realm.igvm", "not both launches are for"),
         (3, "none.igvm", "none.igvm: No such file"),
         (3, "kernel", "FIXED_HEADER: the file has 6 bytes"),
@@ -181,6 +181,6 @@ def test_refused(measure: Command, code: int, arguments: str, message: str) -> N
 
 def test_table_without_a_digest(measure: Command) -> None:
     """A table that has no digest at all is an error."""
-    ran = measure("two.igvm", *SNP_ONLY, "--profile", "qemu-kvm", "--vcpus", "1,1")
+    ran = measure("two.igvm", *SNP_ONLY, "--loader", "qemu-kvm", "--vcpus", "1,1")
     assert 3 == ran.code
     assert "the context is for vCPU 1 and there are 1" in ran.err

@@ -40,7 +40,7 @@ def test_contents() -> None:
 
 def test_operation() -> None:
     """The same page loaded in another way names both operations."""
-    plans = [igvm.plan(hello_file(), SNP, profile=name) for name in
+    plans = [igvm.plan(hello_file(), SNP, loader=name) for name in
              ("igvmmeasure", "igvmmeasure-native-zero")]  # fmt: skip
     found = first_difference(*plans)
     assert found is not None
@@ -53,7 +53,7 @@ def test_operation() -> None:
 
 def test_count() -> None:
     """A parameter area that goes on in one launch is a matter of counts."""
-    plans = [igvm.plan(guest(), SNP, profile=name) for name in ("reference", "igvmmeasure")]
+    plans = [igvm.plan(guest(), SNP, loader=name) for name in ("reference", "igvmmeasure")]
     for first, second in (plans, plans[::-1]):
         found = first_difference(first, second)
         assert found is not None
@@ -62,7 +62,7 @@ def test_count() -> None:
 
 def test_more_vcpus() -> None:
     """A launch with more VMSAs has a page that the other has not."""
-    plans = [igvm.plan(guest(), SNP, profile="qemu-kvm", vcpus=count, cpu="EPYC")
+    plans = [igvm.plan(guest(), SNP, loader="qemu-kvm", vcpus=count, cpu="EPYC")
              for count in (1, 2)]  # fmt: skip
     found = first_difference(*plans)
     assert found is not None
@@ -74,7 +74,7 @@ def test_more_vcpus() -> None:
 def test_vmsa_fields() -> None:
     """Contexts that differ are told field by field."""
     one = igvm.plan(two_vcpus(), SNP)
-    other = igvm.plan(two_vcpus(), SNP, profile="qemu-kvm", vcpus=2, sev_features=0x21)
+    other = igvm.plan(two_vcpus(), SNP, loader="qemu-kvm", vcpus=2, sev_features=0x21)
     found = first_difference(one, other)
     assert found is not None
     expected = {

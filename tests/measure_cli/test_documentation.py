@@ -37,11 +37,11 @@ def test_output_is_real(measure: Command, monkeypatch: pytest.MonkeyPatch) -> No
 def test_examples_in_python(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The Python examples run, and the first finds the profile that it started with."""
+    """The Python examples run, and the first finds the loader that it started with."""
     monkeypatch.chdir(ROOT)
     first, *others = re.findall(r"(?s)^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE)
     exec(compile(first, str(PAGE), "exec"), {})
-    assert "--profile qemu-kvm --vcpus 1" in capsys.readouterr().out
+    assert "--loader qemu-kvm --vcpus 1" in capsys.readouterr().out
     for source in others:
         exec(compile(source, str(PAGE), "exec"), {})
         assert [96, 64] == [len(line) for line in capsys.readouterr().out.split()]

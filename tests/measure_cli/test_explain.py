@@ -33,7 +33,7 @@ REALM = igvm.RealmParameters(s2sz=40, ripas=((0, 0x200000), (0x40000000, 0x50001
 
 @pytest.mark.parametrize("every_page", [False, True], ids=["runs", "pages"])
 @pytest.mark.parametrize(
-    ("file", "platform", "profile"),
+    ("file", "platform", "loader"),
     [
         (hello_file(), SNP, "reference"),
         (hello_file(), VBS, "reference"),
@@ -48,10 +48,10 @@ REALM = igvm.RealmParameters(s2sz=40, ripas=((0, 0x200000), (0x40000000, 0x50001
     ids=lambda value: getattr(value, "name", None) or (value if isinstance(value, str) else "file"),
 )
 def test_ends_with_the_measurement(
-    file: IgvmFile, platform: PlatformType, profile: str, *, every_page: bool
+    file: IgvmFile, platform: PlatformType, loader: str, *, every_page: bool
 ) -> None:
     """The digest after the last step is the measurement, and the pages are those of the plan."""
-    plan = igvm.plan(file, platform, profile=profile, vcpus=2, cpu="EPYC")
+    plan = igvm.plan(file, platform, loader=loader, vcpus=2, cpu="EPYC")
     steps = list(explain(plan, realm=REALM, every_page=every_page))
     assert igvm.measure_plan(plan, realm=REALM).digest == steps[-1].digest
     assert plan.page_count == sum(step.pages for step in steps)

@@ -26,28 +26,28 @@ HASHES = igvm.KernelHashes.of(b"kernel", b"initrd", "console=ttyS0")
 
 
 def digest(file: igvm.IgvmFile, platform: igvm.PlatformType = SNP, **options: Any) -> bytes:
-    """The digest under one profile."""
+    """The digest under one loader."""
     return igvm.measure(file, platform, **options).digest
 
 
 def said(match: Match) -> dict[str, Any]:
     """What a match says of the parameters, apart from what it leaves open."""
-    names = ("profile", "vcpus", "cpu", "sev_features", "hashes")
+    names = ("loader", "vcpus", "cpu", "sev_features", "hashes")
     return {name: value for name in names if (value := getattr(match, name))}
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"profile": "reference"},
-        {"profile": "igvmmeasure-native-zero"},
-        {"profile": "cloud-hypervisor-mshv"},
-        {"profile": "qemu-kvm", "vcpus": 1},
-        {"profile": "qemu-kvm", "vcpus": 64, "cpu": "EPYC-Milan"},
-        {"profile": "cloud-hypervisor-kvm", "vcpus": 7, "sev_features": 0x221},
-        {"profile": "qemu-kvm", "vcpus": 7, "cpu": "0x600", "sev_features": 0x221},
-        {"profile": "openvmm-kvm", "vcpus": 2, "cpu": "EPYC-Turin", "sev_features": 0x4021},
-        {"profile": "cloud-hypervisor-kvm", "vcpus": 3, "hashes": HASHES},
+        {"loader": "reference"},
+        {"loader": "igvmmeasure-native-zero"},
+        {"loader": "cloud-hypervisor-mshv"},
+        {"loader": "qemu-kvm", "vcpus": 1},
+        {"loader": "qemu-kvm", "vcpus": 64, "cpu": "EPYC-Milan"},
+        {"loader": "cloud-hypervisor-kvm", "vcpus": 7, "sev_features": 0x221},
+        {"loader": "qemu-kvm", "vcpus": 7, "cpu": "0x600", "sev_features": 0x221},
+        {"loader": "openvmm", "vcpus": 2, "cpu": "EPYC-Turin", "sev_features": 0x4021},
+        {"loader": "cloud-hypervisor-kvm", "vcpus": 3, "hashes": HASHES},
     ],
     ids=lambda options: " ".join(str(value) for name, value in options.items() if name != "hashes"),
 )
@@ -63,27 +63,27 @@ def test_planted(options: dict[str, Any]) -> None:
 
 def test_what_does_not_matter_is_left_out() -> None:
     """A processor is named only where a vCPU starts in reset, features only where they differ."""
-    made = digest(two_vcpus(), profile="qemu-kvm", vcpus=2, sev_features=1)
+    made = digest(two_vcpus(), loader="qemu-kvm", vcpus=2, sev_features=1)
     found = find(two_vcpus(), made, names=["qemu-kvm"])
-    assert [{"profile": "qemu-kvm", "vcpus": 2}] == [said(match) for match in found.matches]
+    assert [{"loader": "qemu-kvm", "vcpus": 2}] == [said(match) for match in found.matches]
 
 
 def test_loaders_that_do_the_same() -> None:
     """VMSAs that QEMU and OpenVMM build alike are those of both, however few vCPUs are searched."""
-    made = digest(guest(), profile="openvmm-kvm", vcpus=1)
+    made = digest(guest(), loader="openvmm", vcpus=1)
     for vcpus in ([1], range(1, 9)):
-        found = find(guest(), made, names=["openvmm-kvm"], vcpus=vcpus)
-        assert [{"profile": "openvmm-kvm", "vcpus": 1}] == [said(match) for match in found.matches]
+        found = find(guest(), made, names=["openvmm"], vcpus=vcpus)
+        assert [{"loader": "openvmm", "vcpus": 1}] == [said(match) for match in found.matches]
         assert {()} == {match.deviations for match in found.matches}
 
 
 def test_deviation() -> None:
-    """A launch that no profile does is found as the nearest profile and what must be otherwise."""
+    """A launch that no loader does is found as the nearest loader and what must be otherwise."""
     plan = igvm.plan(guest(), SNP)
     rows = plan.rows[plan.rows["operation"] != igvm.Operation.PARAMETER]
     found = find(guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
     assert ("parameter areas do not count",) == found.matches[0].deviations
-    assert ["reference"] == [match.profile for match in found.matches]
+    assert ["reference"] == [match.loader for match in found.matches]
 
 
 def test_more_contexts_than_a_search_thinks_of() -> None:
@@ -120,22 +120,22 @@ def test_no_vmsa() -> None:
 
 
 def test_context_among_pages() -> None:
-    """Where pages follow the context, both the profile's order and KVM's are tried."""
+    """Where pages follow the context, both the loader's order and KVM's are tried."""
     file = guest(late=True)
-    assert {"profile": "reference"} in map(said, find(file, digest(file)).matches)
-    made = digest(file, profile="qemu-kvm", vcpus=2, cpu="EPYC")
-    expected = {"profile": "qemu-kvm", "vcpus": 2, "cpu": "EPYC"}
+    assert {"loader": "reference"} in map(said, find(file, digest(file)).matches)
+    made = digest(file, loader="qemu-kvm", vcpus=2, cpu="EPYC")
+    expected = {"loader": "qemu-kvm", "vcpus": 2, "cpu": "EPYC"}
     assert expected in map(said, find(file, made).matches)
 
 
 @pytest.mark.parametrize(
     ("file", "platform", "options"),
     [
-        (guest(), TDX, {"profile": "reference"}),
-        (guest(), TDX, {"profile": "td-shim"}),
-        (hello_file(), VBS, {"profile": "reference"}),
-        (two_vcpus(), SEV_ES, {"profile": "igvmmeasure"}),
-        (two_vcpus(), SEV_ES, {"profile": "qemu-kvm", "vcpus": 5, "cpu": "EPYC-Rome"}),
+        (guest(), TDX, {"loader": "reference"}),
+        (guest(), TDX, {"loader": "td-shim"}),
+        (hello_file(), VBS, {"loader": "reference"}),
+        (two_vcpus(), SEV_ES, {"loader": "igvmmeasure"}),
+        (two_vcpus(), SEV_ES, {"loader": "qemu-kvm", "vcpus": 5, "cpu": "EPYC-Rome"}),
     ],
     ids=["TDX", "td-shim", "VBS", "igvmmeasure", "SEV-ES"],
 )
@@ -151,7 +151,7 @@ def test_realm() -> None:
     """A Realm is searched with the parameters that are given, and not without."""
     parameters = igvm.RealmParameters(s2sz=40)
     made = digest(realm(), CCA, realm=parameters)
-    assert "reference" == find(realm(), made, realm=parameters).matches[0].profile
+    assert "reference" == find(realm(), made, realm=parameters).matches[0].loader
     with pytest.raises(igvm.MeasurementError, match="parameters that the VMM chooses"):
         find(realm(), made)
 
@@ -177,7 +177,7 @@ def test_nothing() -> None:
     found = find(two_vcpus(), bytes(48), vcpus=range(1, 9))
     assert [] == found.matches
     assert 1000 < found.tried
-    assert ["SEV_SNP openvmm-kvm"] == list(found.refused)
+    assert ["SEV_SNP openvmm"] == list(found.refused)
 
 
 def test_narrowed() -> None:
@@ -215,19 +215,19 @@ def test_too_many_vcpus() -> None:
 
 def test_options() -> None:
     """A match tells the options that give the digest again."""
-    made = digest(guest(), profile="cloud-hypervisor-kvm", vcpus=3, hashes=HASHES)
+    made = digest(guest(), loader="cloud-hypervisor-kvm", vcpus=3, hashes=HASHES)
     (match,) = find(guest(), made, hashes=HASHES, platforms=[SNP], vcpus=[3]).matches
-    expected = "--platform SEV_SNP --profile cloud-hypervisor-kvm --vcpus 3 --kernel ..."
+    expected = "--platform SEV_SNP --loader cloud-hypervisor-kvm --vcpus 3 --kernel ..."
     assert expected == match.options
-    made = digest(guest(), profile="qemu-kvm", vcpus=3, cpu="EPYC", sev_features=0x21)
+    made = digest(guest(), loader="qemu-kvm", vcpus=3, cpu="EPYC", sev_features=0x21)
     (match,) = find(guest(), made, names=["qemu-kvm"], vcpus=[3]).matches
-    expected = "--platform SEV_SNP --profile qemu-kvm --vcpus 3 --cpu EPYC --sev-features 0x21"
+    expected = "--platform SEV_SNP --loader qemu-kvm --vcpus 3 --cpu EPYC --sev-features 0x21"
     assert expected == match.options
 
 
 def test_contexts_go_astray() -> None:
     """Launches that forget or repeat the file's contexts are thought of."""
-    plan = igvm.plan(two_vcpus(), SNP, profile="qemu-kvm", vcpus=2)
+    plan = igvm.plan(two_vcpus(), SNP, loader="qemu-kvm", vcpus=2)
     first, second = plan.rows[-2:]["source"].tolist()
     rows = plan.rows.copy()
     rows["source"][rows["source"] == second] = first
@@ -249,8 +249,8 @@ def test_contexts_go_astray() -> None:
     ids=["the file's", "none"],
 )
 def test_another_fpu(platform: igvm.PlatformType, fpu: dict[str, int], words: str) -> None:
-    """A kernel that does not measure the FPU as QEMU's profile has it is thought of."""
-    plan = igvm.plan(two_vcpus(), platform, profile="qemu-kvm", vcpus=3, cpu="EPYC-Milan")
+    """A kernel that does not measure the FPU as QEMU's loader has it is thought of."""
+    plan = igvm.plan(two_vcpus(), platform, loader="qemu-kvm", vcpus=3, cpu="EPYC-Milan")
     pages = [igvm.SEVVMSA.unpack_from(plan.content(row.source)) for row in list(plan)[-3:]]
     # The third vCPU has no context in the file; only a kernel without FPU changes its VMSA.
     changed = [page.replace(**fpu) for page in pages[:2]]
@@ -259,7 +259,7 @@ def test_another_fpu(platform: igvm.PlatformType, fpu: dict[str, int], words: st
     rows["source"][-3:] = [-2, -3, -4]
     other = plan.with_rows(rows, blobs=[page.pack() for page in changed])
     found = find(two_vcpus(), igvm.measure_plan(other).digest, names=["qemu-kvm"])
-    same = {"profile": "qemu-kvm", "vcpus": 3, "cpu": "EPYC-Milan"}
+    same = {"loader": "qemu-kvm", "vcpus": 3, "cpu": "EPYC-Milan"}
     assert all(same == said(match) for match in found.matches)
     assert any(match.deviations[0].startswith(words) for match in found.matches)
     assert {1} == {len(match.deviations) for match in found.matches}
@@ -268,7 +268,7 @@ def test_another_fpu(platform: igvm.PlatformType, fpu: dict[str, int], words: st
 def test_another_host() -> None:
     """A launch with the pages of one loader and the VMSAs of another names both."""
     pages = igvm.plan(guest(), SNP)
-    made = igvm.plan(guest(), SNP, profile="cloud-hypervisor-kvm", vcpus=2)
+    made = igvm.plan(guest(), SNP, loader="cloud-hypervisor-kvm", vcpus=2)
     rows = pages.rows.copy()
     vmsas = made.rows[-2:]
     import numpy as np

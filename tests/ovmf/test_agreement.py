@@ -25,9 +25,9 @@ each_model = pytest.mark.parametrize("cpu", ["EPYC", "EPYC-Rome", "EPYC-Milan-v2
 # QEMU launches SEC_MEM as zero pages when it loads OVMF on its own, and as pages of zeroes from an
 # IGVM file. These two do from the file what QEMU does on its own.
 each_like_qemu = pytest.mark.parametrize(
-    "profile", ["igvmmeasure-native-zero", "cloud-hypervisor-kvm"]
+    "loader", ["igvmmeasure-native-zero", "cloud-hypervisor-kvm"]
 )
-each_for_sev = pytest.mark.parametrize("profile", ["reference", "igvmmeasure", "qemu-kvm"])
+each_for_sev = pytest.mark.parametrize("loader", ["reference", "igvmmeasure", "qemu-kvm"])
 
 DIRECT = {
     "all": judge.Direct(b"kernel" * 999, b"initrd" * 77, "console=ttyS0 root=/dev/vda"),
@@ -69,11 +69,11 @@ def measured_with_table(plan: LaunchPlan, table: bytes) -> bytes:
 @each_count
 @each_model
 @each_like_qemu
-def test_snp(firmware_path: Path, vcpus: int, cpu: str, profile: str) -> None:
+def test_snp(firmware_path: Path, vcpus: int, cpu: str, loader: str) -> None:
     """The SEV-SNP launch digest of an image is sev-snp-measure's."""
     expected = judge.digest(judge.SEV_SNP, firmware_path, vcpus=vcpus, cpu=cpu)
     file = snp_file(firmware_path, vcpus, cpu)
-    made = igvm.measure(file, PlatformType.SEV_SNP, profile=profile, vcpus=vcpus)
+    made = igvm.measure(file, PlatformType.SEV_SNP, loader=loader, vcpus=vcpus)
     assert expected == made.digest
 
 
@@ -88,7 +88,7 @@ def test_snp_with_hashes(
         judge.SEV_SNP, hashing_path, vcpus=vcpus, cpu=cpu, direct=direct.files(tmp_path)
     )
     file = snp_file(hashing_path, vcpus, cpu, KernelHashes.of(*direct))
-    made = igvm.measure(file, PlatformType.SEV_SNP, profile="cloud-hypervisor-kvm", vcpus=vcpus)
+    made = igvm.measure(file, PlatformType.SEV_SNP, loader="cloud-hypervisor-kvm", vcpus=vcpus)
     assert expected == made.digest
 
 
@@ -99,38 +99,38 @@ def test_snp_features(firmware_path: Path, features: int) -> None:
     made = igvm.measure(
         snp_file(firmware_path, 3, "EPYC"),
         PlatformType.SEV_SNP,
-        profile="cloud-hypervisor-kvm",
+        loader="cloud-hypervisor-kvm",
         vcpus=3,
         sev_features=features,
     )
     assert expected == made.digest
 
 
-@pytest.mark.parametrize("profile", ["reference", "igvmmeasure", "qemu-kvm"])
-def test_snp_from_a_file(firmware_path: Path, profile: str) -> None:
+@pytest.mark.parametrize("loader", ["reference", "igvmmeasure", "qemu-kvm"])
+def test_snp_from_a_file(firmware_path: Path, loader: str) -> None:
     """Loaders that launch empty pages as pages of zeroes come to another digest, all the same."""
     file = snp_file(firmware_path, 2, "EPYC")
-    made = igvm.measure(file, PlatformType.SEV_SNP, profile=profile, vcpus=2)
+    made = igvm.measure(file, PlatformType.SEV_SNP, loader=loader, vcpus=2)
     assert made.digest == igvm.measure(file, PlatformType.SEV_SNP).digest
     assert made.digest != judge.digest(judge.SEV_SNP, firmware_path, vcpus=2)
 
 
 @each_for_sev
-def test_sev(firmware_path: Path, profile: str) -> None:
+def test_sev(firmware_path: Path, loader: str) -> None:
     """The SEV launch digest of an image is sev-snp-measure's."""
     expected = judge.digest(judge.SEV, firmware_path)
     file = sev_file(firmware_path, PlatformType.SEV, 1, "EPYC")
-    assert expected == igvm.measure(file, PlatformType.SEV, profile=profile, vcpus=1).digest
+    assert expected == igvm.measure(file, PlatformType.SEV, loader=loader, vcpus=1).digest
 
 
 @each_count
 @each_model
 @each_for_sev
-def test_sev_es(firmware_path: Path, vcpus: int, cpu: str, profile: str) -> None:
+def test_sev_es(firmware_path: Path, vcpus: int, cpu: str, loader: str) -> None:
     """The SEV-ES launch digest of an image is sev-snp-measure's."""
     expected = judge.digest(judge.SEV_ES, firmware_path, vcpus=vcpus, cpu=cpu)
     file = sev_file(firmware_path, PlatformType.SEV_ES, vcpus, cpu)
-    made = igvm.measure(file, PlatformType.SEV_ES, profile=profile, vcpus=vcpus)
+    made = igvm.measure(file, PlatformType.SEV_ES, loader=loader, vcpus=vcpus)
     assert expected == made.digest
 
 
@@ -139,7 +139,7 @@ def test_sev_with_hashes(hashing_path: Path, direct: judge.Direct, tmp_path: Pat
     """The launch digest of a measured direct boot on SEV is sev-snp-measure's."""
     expected = judge.digest(judge.SEV, hashing_path, direct=direct.files(tmp_path))
     file = sev_file(hashing_path, PlatformType.SEV, 1, "EPYC")
-    plan = igvm.plan(file, PlatformType.SEV, profile="qemu-kvm")
+    plan = igvm.plan(file, PlatformType.SEV, loader="qemu-kvm")
     assert expected == measured_with_table(plan, KernelHashes.of(*direct).table())
 
 
@@ -154,7 +154,7 @@ def test_sev_es_with_hashes(
         judge.SEV_ES, hashing_path, vcpus=vcpus, cpu=cpu, direct=direct.files(tmp_path)
     )
     file = sev_file(hashing_path, PlatformType.SEV_ES, vcpus, cpu)
-    plan = igvm.plan(file, PlatformType.SEV_ES, profile="qemu-kvm", vcpus=vcpus)
+    plan = igvm.plan(file, PlatformType.SEV_ES, loader="qemu-kvm", vcpus=vcpus)
     assert expected == measured_with_table(plan, KernelHashes.of(*direct).table())
 
 

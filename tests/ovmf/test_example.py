@@ -89,7 +89,7 @@ def test_passes_checks(firmware_path: Path) -> None:
 def test_lays_out_sections() -> None:
     """Each section becomes pages of its kind, after the firmware and in the order of the table."""
     file = ovmf.lay_out(ovmf.read(image()), 1, 0).build()
-    plan = igvm.plan(file, PlatformType.SEV_SNP, profile="igvmmeasure-native-zero")
+    plan = igvm.plan(file, PlatformType.SEV_SNP, loader="igvmmeasure-native-zero")
     rows = [(row.operation.name, row.gpa, row.pages) for row in plan]
     first = 0x100000000 - SIZE
     assert [("NORMAL", first + page * 4096, 1) for page in range(32)] == rows[:32]
@@ -162,13 +162,13 @@ def test_any_damage(data: st.DataObject) -> None:
 
 
 def test_says_every_digest(tmp_path: Path) -> None:
-    """The example prints a line for every profile and writes the file that it measured."""
+    """The example prints a line for every loader and writes the file that it measured."""
     path, out = tmp_path / "OVMF.fd", tmp_path / "ovmf.igvm"
     path.write_bytes(image())
     result = run(path, "--vcpus", "1", "--cpu", "EPYC-Genoa", "-o", out)
     assert (0, "") == (result.returncode, result.stderr)
     lines = result.stdout.splitlines()
-    assert set(igvm.profiles()) <= {line.partition(" ")[0] for line in lines}
+    assert set(igvm.loaders()) <= {line.partition(" ")[0] for line in lines}
     with igvm.open(out) as file:
         digest = igvm.measure(file, PlatformType.SEV_SNP).digest.hex()
     assert f"  {digest}" in lines

@@ -59,7 +59,7 @@ def test_a_guest_with_a_kernel(hashing_path: Path, tmp_path: Path) -> None:
     file = snp_file(hashing_path, 2, "EPYC-Milan")
     found = find(file, digest, hashes=hashes, vcpus=[2], cpu="EPYC-Milan")
     assert {"igvmmeasure-native-zero", "cloud-hypervisor-kvm"} == {
-        match.profile for match in found.matches
+        match.loader for match in found.matches
     }
     for match in found.matches:
         (said,) = match.deviations

@@ -8,7 +8,7 @@ import click
 
 from igvm.cli import measure_options as read
 from igvm.cli.shared import Verb, file_argument, json_option, open_file
-from igvm.launch.profiles import NAMES
+from igvm.launch.loaders import NAMES
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ _DEFAULT = "reference"
     help="Only this platform. May be given several times.",
 )
 @click.option(
-    "--profile",
-    "profiles",
+    "--loader",
+    "loaders",
     multiple=True,
     type=click.Choice([*NAMES, "all"]),
     metavar="NAME",
@@ -87,15 +87,14 @@ _DEFAULT = "reference"
     is_flag=False,
     flag_value="",
     metavar="[OTHER]",
-    help="Where the launch of another file parts ways with this one, or that of a second "
-    "--profile.",
+    help="Where the launch of another file parts ways with this one, or that of a second --loader.",
 )
 @json_option
 def command(
     *,
     path: str,
     platforms: tuple[str, ...],
-    profiles: tuple[str, ...],
+    loaders: tuple[str, ...],
     vcpus: list[int] | None,
     cpu: str | None,
     sev_features: int | None,
@@ -113,7 +112,7 @@ def command(
 ) -> int:
     """Tell the launch measurement of every platform, and explain it.
 
-    The digest depends on who loads the file: --profile names the loader, and `--profile all`
+    The digest depends on who loads the file: --loader names the loader, and `--loader all`
     compares them. Exits with 1 if --expect, --find or --first-difference are not content.
     """
     ways = {
@@ -130,7 +129,7 @@ def command(
         raise click.UsageError("--every-page needs --explain")
     if bare and json != "off":
         raise click.UsageError("--bare and --json do not go together")
-    names = read.profile_names(profiles or (() if find is not None else (_DEFAULT,)))
+    names = read.loader_names(loaders or (() if find is not None else (_DEFAULT,)))
     hashes = read.kernel_hashes(kernel, initrd, append, names)
     file = open_file(path)
     from igvm.cli import measure_modes as modes
@@ -140,7 +139,7 @@ def command(
         file=file,
         platforms=modes.platforms(file, platforms),
         named=bool(platforms),
-        profiles=names,
+        loaders=names,
         vcpus=vcpus,
         settings=Settings(cpu, sev_features, hashes, realm),
         json=json,

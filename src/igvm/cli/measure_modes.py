@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     platforms: list[PlatformType]
     named: bool
     """Whether the platforms were asked for by name."""
-    profiles: list[str]
+    loaders: list[str]
     """Those asked for; none for all of them."""
     vcpus: list[int] | None
     settings: Settings
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
     @property
     def several(self) -> bool:
         """Whether there may be more than one digest for a platform."""
-        return len(self.profiles) != 1 or len(self.vcpus or []) > 1
+        return len(self.loaders) != 1 or len(self.vcpus or []) > 1
 
 
 def platforms(file: IgvmFile, names: tuple[str, ...]) -> list[PlatformType]:
@@ -81,7 +81,7 @@ def measure(asked: Asked, expect: bytes | None, *, bare: bool) -> int:
             return code
         if len(digests) != 1:
             said = f"--bare wants one digest and there are {len(digests)}"
-            raise click.UsageError(f"{said}; choose with --platform and --profile")
+            raise click.UsageError(f"{said}; choose with --platform and --loader")
         click.echo(digests[0].digest)
     elif asked.json != "off":
         _print(
@@ -123,7 +123,7 @@ def _trace_lines(plan: LaunchPlan, settings: Settings, *, every_page: bool) -> I
     from igvm.report.measure_text import step_text, trace_head, trace_tail
 
     found = steps(plan, settings, every_page=every_page)
-    yield from trace_head(plan.platform.name, plan.profile, NAMES[plan.platform])
+    yield from trace_head(plan.platform.name, plan.loader, NAMES[plan.platform])
     digest = ""
     for step in found:
         yield from step_text(step)
@@ -142,7 +142,7 @@ def find(asked: Asked, digest: bytes) -> int:
             asked.file,
             digest,
             platforms=asked.platforms,
-            names=asked.profiles or None,
+            names=asked.loaders or None,
             vcpus=asked.vcpus or range(1, 65),
             cpu=asked.settings.cpu,
             sev_features=asked.settings.sev_features,
@@ -177,11 +177,11 @@ def difference(asked: Asked, other: str) -> int:
     from igvm.report.measure import difference as compare
     from igvm.report.measure_text import difference_text
 
-    names = asked.profiles
+    names = asked.loaders
     if not other and len(names) != 2:
-        raise click.UsageError("--first-difference wants another file or two --profile")
+        raise click.UsageError("--first-difference wants another file or two --loader")
     if not 1 <= len(names) <= 2 or len(asked.vcpus or []) > 1:
-        raise click.UsageError("--first-difference compares two profiles and one --vcpus at most")
+        raise click.UsageError("--first-difference compares two loaders and one --vcpus at most")
     second = open_file(other) if other else asked.file
     count = asked.vcpus[0] if asked.vcpus else None
     found = []
@@ -213,7 +213,7 @@ def _common(asked: Asked, second: IgvmFile) -> list[PlatformType]:
     """
     known: list[PlatformType] = [
         one for one in asked.platforms
-        if one != PlatformType.NATIVE and set(asked.profiles) <= set(knowing(one))
+        if one != PlatformType.NATIVE and set(asked.loaders) <= set(knowing(one))
     ]  # fmt: skip
     both: list[PlatformType] = [one for one in known if one in second.platform_masks]
     if not both or (asked.named and both != asked.platforms):
@@ -223,10 +223,10 @@ def _common(asked: Asked, second: IgvmFile) -> list[PlatformType]:
 
 
 def _jobs(asked: Asked) -> list[Job]:
-    """Every combination of platform, profile and vCPU count.
+    """Every combination of platform, loader and vCPU count.
 
     Raises:
-        UsageError: a profile does not load the platform that was asked for, or none of the file.
+        UsageError: a loader does not load the platform that was asked for, or none of the file.
     """
     jobs: list[Job] = []
     counts: Sequence[int | None] = asked.vcpus or [None]
@@ -236,10 +236,10 @@ def _jobs(asked: Asked) -> list[Job]:
             jobs.append(Job(platform, "reference"))
             continue
         known = knowing(platform)
-        names = [one for one in asked.profiles or known if one in known]
+        names = [one for one in asked.loaders or known if one in known]
         foreign += [
-            f"profile {one} does not load {platform.name}"
-            for one in asked.profiles
+            f"loader {one} does not load {platform.name}"
+            for one in asked.loaders
             if one not in known
         ]
         if foreign and asked.named:
@@ -260,7 +260,7 @@ def _one_each(asked: Asked) -> Sequence[Job]:
     if not jobs:
         raise click.UsageError("no platform of the file has a launch measurement")
     if len({job.platform for job in jobs}) < len(jobs):
-        raise click.UsageError("--explain wants one --profile and one number of --vcpus")
+        raise click.UsageError("--explain wants one --loader and one number of --vcpus")
     return jobs
 
 

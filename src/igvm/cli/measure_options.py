@@ -111,15 +111,15 @@ def _number(name: str, text: str) -> int:
     return number
 
 
-def profile_names(names: tuple[str, ...]) -> list[str]:
-    """The profiles that were asked for; none for `all`."""
+def loader_names(names: tuple[str, ...]) -> list[str]:
+    """The loaders that were asked for; none for `all`."""
     return [] if "all" in names else list(dict.fromkeys(names))
 
 
 def kernel_hashes(
     kernel: str | None, initrd: str | None, append: str | None, names: list[str]
 ) -> KernelHashes | None:
-    """The hashes of a kernel that is given to one of the profiles `names`, none meaning all.
+    """The hashes of a kernel that is given to one of the loaders `names`, none meaning all.
 
     Raises:
         UsageError: there is an initrd or a command line and no kernel, or nothing measures it.
@@ -130,11 +130,11 @@ def kernel_hashes(
             raise click.UsageError("--initrd and --append need --kernel")
         return None
     from igvm.launch.hashes import KernelHashes
-    from igvm.launch.profiles import profiles
+    from igvm.launch.loaders import loaders
 
-    takers = [profile.name for profile in profiles().values() if profile.takes_hashes]
+    takers = [loader.name for loader in loaders().values() if loader.takes_hashes]
     if names and not set(takers) & set(names):
-        raise click.UsageError(f"of all profiles only {', '.join(takers)} measures a --kernel")
+        raise click.UsageError(f"of all loaders only {', '.join(takers)} measures a --kernel")
     text = append or ""
     if text.startswith("@"):
         text = os.fsdecode(_read(text[1:])).rstrip("\n")

@@ -22,7 +22,7 @@ RULE_SETS = ("spec", "igvm-0.5", "igvm-0.4")
 
 LOADERS = (
     "qemu-tcg",
-    "qemu-kvm-snp",
+    "qemu-kvm",
     "cloud-hypervisor-kvm",
     "cloud-hypervisor-mshv",
     "openvmm",

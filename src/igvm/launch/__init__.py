@@ -1,1 +1,1 @@
-"""What a loader does with a file for one platform, in order: plans and loader profiles."""
+"""What a loader does with a file for one platform, in order: plans and loaders."""

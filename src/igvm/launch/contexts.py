@@ -10,7 +10,7 @@ from igvm.errors import MeasurementError
 from igvm.launch.kvm import VMSA_GPA, kvm_refuses, kvm_vmsa
 from igvm.launch.plan import Operation, row_dtype
 from igvm.launch.processor import signature_of
-from igvm.launch.profiles.profile import need, refusal
+from igvm.launch.loaders.loader import need, refusal
 from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from igvm.launch.draft import Draft
     from igvm.launch.kvm import VMM
     from igvm.launch.plan import LaunchPlan
-    from igvm.launch.profiles.profile import Request
+    from igvm.launch.loaders.loader import Request
 
 MOST_VCPUS = 1 << 16
 
@@ -29,7 +29,7 @@ def without_contexts(plan: LaunchPlan) -> LaunchPlan:
 
 
 def kvm_contexts(
-    plan: LaunchPlan, draft: Draft, request: Request, profile: str, vmm: VMM
+    plan: LaunchPlan, draft: Draft, request: Request, loader: str, vmm: VMM
 ) -> LaunchPlan:
     """`plan` with one VMSA for every vCPU at its end, as KVM builds and measures them.
 
@@ -38,7 +38,7 @@ def kvm_contexts(
         draft: what the file asks for.
         request: vcpus; cpu, where `vmm` resets a vCPU that has no context in the file;
             sev_features.
-        profile: who asks, for messages.
+        loader: who asks, for messages.
         vmm: how contexts get to KVM.
 
     Raises:
@@ -48,7 +48,7 @@ def kvm_contexts(
 
     vcpus = need(
         request.vcpus, "the number of vCPUs", "vcpus (--vcpus)",
-        "KVM measures a VMSA for each, and the file does not say how many there are", profile,
+        "KVM measures a VMSA for each, and the file does not say how many there are", loader,
     )  # fmt: skip
     if not 0 < vcpus <= MOST_VCPUS:
         raise MeasurementError(f"{vcpus} is no number of vCPUs")
@@ -66,7 +66,7 @@ def kvm_contexts(
             rows["header"][index], vmsa = own[index]
             page = kvm_vmsa(vmsa, features, vmm).pack()
         else:
-            page = reset = reset or _reset(request, features, profile, vmm)
+            page = reset = reset or _reset(request, features, loader, vmm)
         rows["source"][index] = -2 - len(plan.blobs) - made.setdefault(page, len(made))
     assumed.append(f"SEV_FEATURES {features:#x} on every vCPU")
     if own:
@@ -144,12 +144,12 @@ def _features(draft: Draft, request: Request, vmm: VMM) -> int:
     return features | int(SEVFeatures.SNP) if snp else features
 
 
-def _reset(request: Request, features: int, profile: str, vmm: VMM) -> bytes:
+def _reset(request: Request, features: int, loader: str, vmm: VMM) -> bytes:
     """The VMSA of a vCPU without a context."""
     cpu: str | int = 0
     if vmm.own_reset:
         cpu = need(
             request.cpu, "the processor model", "cpu (--cpu)",
-            "a vCPU without a context in the file starts with its CPU signature in RDX", profile,
+            "a vCPU without a context in the file starts with its CPU signature in RDX", loader,
         )  # fmt: skip
     return vmm.reset(signature_of(cpu), features).pack()

@@ -1,4 +1,4 @@
-"""What one platform of a file asks of any loader, in file order, before a profile shapes it."""
+"""What one platform of a file asks of any loader, in file order, before a loader shapes it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def draft(file: IgvmFile, platform: PlatformType, *, every_vmsa: bool = False) -
     """What `platform` of `file` asks for.
 
     A PAGE_DATA is one row whose pages is 1, or 512 with IS_2MB_PAGE; how much of its data a
-    loader reads is for the profile to say. A PARAMETER_INSERT has the pages of its area. On Arm
+    loader reads is for the loader to say. A PARAMETER_INSERT has the pages of its area. On Arm
     CCA, whose granules have 4 KiB whatever the file's page size is, a page is as many granules;
     the other technologies have no pages but those of 4 KiB and 2 MiB.
 

@@ -75,7 +75,7 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     platform: PlatformType
     mask: int
     """The platform's compatibility mask."""
-    profile: str
+    loader: str
     rows: NDArray[np.void]
     blobs: tuple[bytes, ...] = ()
     """Bytes that are not in the file but made by the loader, such as a rewritten VMSA."""

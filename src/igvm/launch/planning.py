@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.launch.draft import draft
-from igvm.launch.profiles import profile_of
-from igvm.launch.profiles.profile import Request
+from igvm.launch.loaders import loader_of
+from igvm.launch.loaders.loader import Request
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
@@ -19,18 +19,18 @@ def plan(
     file: IgvmFile,
     platform: PlatformType,
     *,
-    profile: str = "reference",
+    loader: str = "reference",
     vcpus: int | None = None,
     cpu: str | int | None = None,
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
 ) -> LaunchPlan:
-    """The operations that loader `profile` does for `platform` of `file`, in its order.
+    """The operations that loader `loader` does for `platform` of `file`, in its order.
 
     Args:
         file: an open file.
         platform: one that the file is for.
-        profile: a name in `igvm.profiles()`.
+        loader: a name in `igvm.loaders()`.
         vcpus: how many vCPUs the guest gets, where the loader measures each.
         cpu: their processor, a model of QEMU such as `EPYC-Milan` or a CPU signature, where a
             vCPU has no context in the file.
@@ -39,10 +39,10 @@ def plan(
 
     Raises:
         ValidationError: the file is not for `platform`.
-        MeasurementError: there is no such profile, it does not load the platform or refuses the
+        MeasurementError: there is no such loader, it does not load the platform or refuses the
             file, or it needs something that was not given: nothing is guessed.
     """
-    chosen = profile_of(profile)
+    chosen = loader_of(loader)
     request = Request(vcpus, cpu, sev_features, hashes)
     asked = draft(file, PlatformType(platform), every_vmsa=chosen.every_vmsa)
     return chosen.plan(asked, request)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.errors import MeasurementError
-from igvm.launch.profiles import profiles
+from igvm.launch.loaders import loaders
 from igvm.measurement.cache import ContentCache
 from igvm.measurement.extend import Engine, engine_for
 from igvm.measurement.measure import measure_plan
@@ -41,9 +41,9 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     """One way to come to the digest."""
 
     platform: PlatformType
-    profile: str
+    loader: str
     deviations: tuple[str, ...] = ()
-    """What must be otherwise than in the profile; empty if `igvm.measure` gives the digest."""
+    """What must be otherwise than in the loader; empty if `igvm.measure` gives the digest."""
     vcpus: int | None = None
     cpu: str | None = None
     sev_features: int | None = None
@@ -53,7 +53,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def options(self) -> str:
         """The options of `igvm measure` that say the same."""
-        said = [f"--platform {self.platform.name}", f"--profile {self.profile}"]
+        said = [f"--platform {self.platform.name}", f"--loader {self.loader}"]
         if self.vcpus is not None:
             said.append(f"--vcpus {self.vcpus}")
         if self.cpu is not None:
@@ -69,11 +69,11 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     """What a search found, and what it looked at."""
 
     matches: list[Match]
-    """The simplest ways to the digest: those with the fewest deviations from a profile."""
+    """The simplest ways to the digest: those with the fewest deviations from a loader."""
     tried: int
     """Digests that were compared."""
     refused: dict[str, str]
-    """Profiles that refuse the file, and why; `PLATFORM profile` is the key."""
+    """Profiles that refuse the file, and why; `PLATFORM loader` is the key."""
 
 
 def find(
@@ -91,7 +91,7 @@ def find(
 ) -> Search:
     """Search for what makes `file` lead to `digest`.
 
-    Tried are all profiles, with empty pages as normal or zero pages, parameter areas of one, all
+    Tried are all loaders, with empty pages as normal or zero pages, parameter areas of one, all
     or no pages, and the hashes in and out; and with each the VMSAs of the file as they are or as
     KVM rebuilds them, for every number of vCPUs, processors and plausible SEV_FEATURES.
 
@@ -99,7 +99,7 @@ def find(
         file: an open file.
         digest: what an attestation report says.
         platforms: where to search; None for all that have digests of this size.
-        names: profiles to try; None for all.
+        names: loaders to try; None for all.
         vcpus: numbers of vCPUs to try.
         cpu: the processor, where it is known; else all that QEMU has.
         sev_features: SEV_FEATURES, where they are known.
@@ -116,7 +116,7 @@ def find(
         raise MeasurementError(f"a search goes through at most {MOST_VCPUS} vCPUs, not {most}")
     search = _Search(digest, frozenset(vcpus), realm, ContentCache(file))
     wanted = _platforms(file, digest, platforms, realm)
-    names = list(profiles()) if names is None else list(names)
+    names = list(loaders()) if names is None else list(names)
     work: list[tuple[PlatformType, list[Variation], list[Family]]] = []
     refused: dict[str, str] = {}
     for platform in wanted:
@@ -143,7 +143,7 @@ def find(
                 search.one(variation, engine, tails, entries)
             except MeasurementError as error:
                 for way in variation.ways:
-                    refused.setdefault(f"{platform.name} {way.profile}", error.message)
+                    refused.setdefault(f"{platform.name} {way.loader}", error.message)
             done += 1
     if progress is not None:
         progress(total, total)
@@ -243,7 +243,7 @@ class _Search:
     ) -> None:
         match = Match(
             platform=platform,
-            profile=way.profile,
+            loader=way.loader,
             deviations=deviations,
             vcpus=vcpus,
             cpu=None if cpu is None else cpu_name(cpu),

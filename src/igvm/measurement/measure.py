@@ -40,7 +40,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     platform: PlatformType
     mask: int
     """The platform's compatibility mask."""
-    profile: str
+    loader: str
     assumptions: tuple[str, ...] = ()
     """What the digest depends on and the file does not say, one sentence each."""
     pages: dict[str, int] = {}
@@ -56,19 +56,19 @@ def measure(
     file: IgvmFile,
     platform: PlatformType,
     *,
-    profile: str = "reference",
+    loader: str = "reference",
     vcpus: int | None = None,
     cpu: str | int | None = None,
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
     realm: RealmParameters | None = None,
 ) -> Measurement:
-    """The launch measurement of `platform` after loader `profile` loaded `file`.
+    """The launch measurement of `platform` after loader `loader` loaded `file`.
 
     Args:
         file: an open file.
         platform: one that the file is for, and that is measured.
-        profile: a name in `igvm.profiles()`.
+        loader: a name in `igvm.loaders()`.
         vcpus: as for `igvm.plan`.
         cpu: as for `igvm.plan`.
         sev_features: as for `igvm.plan`.
@@ -82,7 +82,7 @@ def measure(
     made = make_plan(
         file,
         platform,
-        profile=profile,
+        loader=loader,
         vcpus=vcpus,
         cpu=cpu,
         sev_features=sev_features,
@@ -149,7 +149,7 @@ def _measurement(plan: LaunchPlan, digest: bytes, realm: RealmParameters | None)
         algorithm=_algorithm(plan),
         platform=plan.platform,
         mask=plan.mask,
-        profile=plan.profile,
+        loader=plan.loader,
         assumptions=assumptions,
         pages=counts(plan),
     )

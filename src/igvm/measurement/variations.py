@@ -11,7 +11,7 @@ from igvm.launch.draft import draft
 from igvm.launch.hashes import firmware_area, with_hashes
 from igvm.launch.plan import NO_SOURCE, LaunchPlan, Operation
 from igvm.launch.planning import plan as make_plan
-from igvm.launch.profiles import profiles
+from igvm.launch.loaders import loaders
 from igvm.spec.directive import VPContext
 from igvm.spec.enums import HeaderType, PlatformType
 
@@ -36,15 +36,15 @@ _SEV = (PlatformType.SEV, PlatformType.SEV_ES)
 class Way(NamedTuple):
     """How one comes to the pages of a variation."""
 
-    profile: str
+    loader: str
     deviations: tuple[str, ...] = ()
-    """What must be otherwise than in the profile."""
+    """What must be otherwise than in the loader."""
     hashes: bool = False
     """Whether the hashes of a kernel are in it."""
     contexts: tuple[tuple[int, int], ...] = ()
-    """Source and gpa of each context of the file that the profile has measured."""
+    """Source and gpa of each context of the file that the loader has measured."""
     rebuilt: bool = False
-    """Whether the profile has KVM build the VMSAs."""
+    """Whether the loader has KVM build the VMSAs."""
 
 
 class Variation(NamedTuple):
@@ -59,17 +59,17 @@ class Variation(NamedTuple):
 def variations(
     file: IgvmFile, platform: PlatformType, *, names: Sequence[str], hashes: KernelHashes | None
 ) -> tuple[list[Variation], dict[str, str]]:
-    """The different page sequences of the profiles `names`, and why profiles refuse the file.
+    """The different page sequences of the loaders `names`, and why loaders refuse the file.
 
     Args:
         file: an open file.
         platform: one that the file is for.
-        names: profiles; those that do not load the platform are left out.
+        names: loaders; those that do not load the platform are left out.
         hashes: try with these and without.
     """
     found: dict[bytes, Variation] = {}
     refused: dict[str, str] = {}
-    known = profiles()
+    known = loaders()
     table = file.table(VPContext)
     vcpus = int(table[VPContext.vp_index].max()) + 1 if len(table) else 1
     sizes = _area_sizes(file, platform)
@@ -78,7 +78,7 @@ def variations(
             continue
         for given in (None, hashes) if hashes and known[name].takes_hashes else (None,):
             try:
-                made = make_plan(file, platform, profile=name, vcpus=vcpus, cpu=0, hashes=given)
+                made = make_plan(file, platform, loader=name, vcpus=vcpus, cpu=0, hashes=given)
             except MeasurementError as error:
                 refused[name] = error.message
                 continue
@@ -108,7 +108,7 @@ def _add(found: dict[bytes, Variation], variation: Variation) -> None:
     if same is variation:
         return
     simpler = (one for one in same.ways if len(one.deviations) <= len(way.deviations))
-    if not any(one.profile == way.profile for one in simpler):
+    if not any(one.loader == way.loader for one in simpler):
         same.ways.append(way)
 
 

@@ -48,9 +48,9 @@ _OTHER_SIGNATURES = (0, 0x600)
 VMMS: Mapping[str, VMM] = {
     "qemu-kvm": QEMU,
     "cloud-hypervisor-kvm": CLOUD_HYPERVISOR,
-    "openvmm-kvm": OPENVMM,
+    "openvmm": OPENVMM,
 }
-"""Who takes the contexts to KVM, by profile."""
+"""Who takes the contexts to KVM, by loader."""
 
 Fpu = Literal["", "file", "none"]
 _FPU_WORDS: Mapping[Fpu, str] = {
@@ -87,7 +87,7 @@ class Family(NamedTuple):
     most: int = 0
     """vCPUs up to the last that has a context in the file."""
     fpu: Fpu = ""
-    """Where MXCSR and the x87 control word come from, if not from the profile."""
+    """Where MXCSR and the x87 control word come from, if not from the loader."""
     rdx: int | None = None
     """The CPU signature in RDX of contexts that start in real mode, if not the file's."""
 
@@ -111,7 +111,7 @@ def families(
         most: the largest number of vCPUs to think of.
         cpu: the processor, if it is known.
         sev_features: SEV_FEATURES, if they are known.
-        contexts: sequences of the file's contexts that profiles measure.
+        contexts: sequences of the file's contexts that loaders measure.
     """
     own = _contexts(file, platform)
     wanted = int(own[0].sev_features) if 0 in own else 0
@@ -251,7 +251,7 @@ def cpu_name(signature: int) -> str:
 
 
 def family_words(way: Way, tail: Family, count: int) -> Iterator[str]:
-    """What about the first `count` VMSAs of `tail` is otherwise than in the profile of `way`."""
+    """What about the first `count` VMSAs of `tail` is otherwise than in the loader of `way`."""
     if tail.kind == "file":
         if way.rebuilt or way.contexts != tail.contexts:
             yield "the VMSAs are those of the file as they are"
@@ -260,7 +260,7 @@ def family_words(way: Way, tail: Family, count: int) -> Iterator[str]:
         if tail.features is not None:
             yield f"SEV_FEATURES are {tail.features:#x}"
         return
-    vmm = VMMS.get(way.profile) if way.rebuilt else None
+    vmm = VMMS.get(way.loader) if way.rebuilt else None
     if vmm is None:
         yield f"KVM builds the VMSAs, last, as for {tail.vmms[0]}"
     elif vmm.name not in tail.vmms:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from igvm.errors import MeasurementError, ValidationError
 from igvm.launch.plan import LaunchPlan
 from igvm.launch.planning import plan
-from igvm.launch.profiles import profiles
+from igvm.launch.loaders import loaders
 from igvm.measurement.cache import ContentCache
 from igvm.measurement.measure import NAMES, Measurement, measure_plan, measure_plans
 from igvm.report.file_model import FileModel
@@ -45,15 +45,15 @@ class Settings(NamedTuple):
     realm: RealmParameters | None = None
 
     def plan(
-        self, file: IgvmFile, platform: PlatformType, profile: str, vcpus: int | None
+        self, file: IgvmFile, platform: PlatformType, loader: str, vcpus: int | None
     ) -> LaunchPlan:
-        """The plan of `profile` with these settings.
+        """The plan of `loader` with these settings.
 
         Raises:
             IgvmError: there is none.
         """
         return plan(
-            file, platform, profile=profile, vcpus=vcpus, cpu=self.cpu,
+            file, platform, loader=loader, vcpus=vcpus, cpu=self.cpu,
             sev_features=self.sev_features, hashes=self.hashes,
         )  # fmt: skip
 
@@ -67,7 +67,7 @@ class Job(NamedTuple):
     """One digest that is wanted."""
 
     platform: PlatformType
-    profile: str
+    loader: str
     vcpus: int | None = None
 
 
@@ -124,7 +124,7 @@ def _measured(made: Measurement, job: Job) -> MeasureResult:
         platform=job.platform.name,
         mask=made.mask,
         name=made.name,
-        profile=job.profile,
+        loader=job.loader,
         vcpus=job.vcpus,
         algorithm=made.algorithm,
         digest=made.digest.hex(),
@@ -141,7 +141,7 @@ def _refused(file: IgvmFile, job: Job, error: str, hint: str | None = None) -> M
         platform=job.platform.name,
         mask=file.platform_masks.get(job.platform, 0),
         name=NAMES.get(job.platform),
-        profile=job.profile,
+        loader=job.loader,
         vcpus=job.vcpus,
         algorithm=None,
         digest=None,
@@ -160,8 +160,8 @@ def message(error: IgvmError) -> str:
 
 
 def knowing(platform: PlatformType) -> list[str]:
-    """The profiles that load `platform`."""
-    return [name for name, profile in profiles().items() if platform in profile.platforms]
+    """The loaders that load `platform`."""
+    return [name for name, loader in loaders().items() if platform in loader.platforms]
 
 
 def steps(made: LaunchPlan, settings: Settings, *, every_page: bool) -> Iterator[TraceStep]:
@@ -189,7 +189,7 @@ def trace(made: LaunchPlan, settings: Settings, *, every_page: bool) -> Trace:
     found = measure_plan(made, realm=settings.realm)
     return Trace(
         platform=made.platform.name,
-        profile=made.profile,
+        loader=made.loader,
         name=found.name,
         algorithm=found.algorithm,
         digest=found.digest.hex(),
@@ -204,7 +204,7 @@ def search_model(digest: bytes, search: Search) -> SearchModel:
         matches=[
             MatchModel(
                 platform=match.platform.name,
-                profile=match.profile,
+                loader=match.loader,
                 deviations=list(match.deviations),
                 vcpus=match.vcpus,
                 cpu=match.cpu,
@@ -232,8 +232,8 @@ def difference(first: LaunchPlan, second: LaunchPlan) -> DifferenceModel:
         platform=first.platform.name,
         first_file=file_name(first.file.path),
         second_file=file_name(second.file.path),
-        first_profile=first.profile,
-        second_profile=second.profile,
+        first_loader=first.loader,
+        second_loader=second.loader,
         kind=None if found is None else found.kind,
         index=first.page_count if found is None else found.index,
         first=None if found is None else _place(found.first),

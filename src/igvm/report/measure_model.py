@@ -10,13 +10,13 @@ from igvm.report.file_model import FileModel  # noqa: TC001 - msgspec reads anno
 
 
 class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One platform under one profile, or why it has no digest."""
+    """One platform under one loader, or why it has no digest."""
 
     platform: str
     mask: int
     name: str | None
     """What the technology calls its measurement; null where it has none."""
-    profile: str
+    loader: str
     vcpus: int | None
     """The number of vCPUs that was asked for."""
     algorithm: str | None
@@ -66,7 +66,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """How one measurement comes about."""
 
     platform: str
-    profile: str
+    loader: str
     name: str
     algorithm: str
     digest: str
@@ -77,7 +77,7 @@ class MatchModel(msgspec.Struct, frozen=True, kw_only=True):
     """One way to the digest that was searched for."""
 
     platform: str
-    profile: str
+    loader: str
     deviations: list[str]
     vcpus: int | None
     cpu: str | None
@@ -94,7 +94,7 @@ class SearchModel(msgspec.Struct, frozen=True, kw_only=True):
     matches: list[MatchModel]
     tried: int
     refused: dict[str, str]
-    """Profiles that refuse the file, by `PLATFORM profile`, and why."""
+    """Profiles that refuse the file, by `PLATFORM loader`, and why."""
 
 
 class PlaceModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,8 +124,8 @@ class DifferenceModel(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
     first_file: str | None
     second_file: str | None
-    first_profile: str
-    second_profile: str
+    first_loader: str
+    second_loader: str
     kind: str | None
     index: int
     """Pages before it, all of them equal."""

@@ -52,7 +52,7 @@ def blocks_text(results: Iterable[MeasureResult]) -> Iterator[Line]:
             )
             continue
         algorithm = _ALGORITHMS[result.algorithm or ""]
-        said = f"{result.name}, {algorithm}, profile {result.profile}, mask {result.mask:#x}"
+        said = f"{result.name}, {algorithm}, loader {result.loader}, mask {result.mask:#x}"
         yield line(*_title(result.platform), said)
         yield from _digest(result.digest)
         pages = ", ".join(f"{count:,} {kind}" for kind, count in result.pages.items())
@@ -78,7 +78,7 @@ def _digest(digest: str, label: str = "digest", style: str = "") -> Iterator[Lin
 
 
 def table_text(results: Sequence[MeasureResult]) -> Iterator[Line]:
-    """A table of profiles and vCPU counts for each platform, and the digests in full."""
+    """A table of loaders and vCPU counts for each platform, and the digests in full."""
     for platform, several in itertools.groupby(results, lambda one: one.platform):
         mine = list(several)
         measured = next((one for one in mine if one.algorithm), None)
@@ -98,10 +98,10 @@ def table_text(results: Sequence[MeasureResult]) -> Iterator[Line]:
 
 def _cells(results: Sequence[MeasureResult], counts: list[int | None]) -> Iterator[Line]:
     """The first digits of every digest."""
-    found = {(one.profile, one.vcpus): one for one in results}
+    found = {(one.loader, one.vcpus): one for one in results}
     heads = ["digest" if count is None else count_text(count, "vCPU") for count in counts]
-    rows: list[list[str | Piece]] = [[(head, "quiet") for head in ("profile", *heads)]]
-    for name in dict.fromkeys(one.profile for one in results):
+    rows: list[list[str | Piece]] = [[(head, "quiet") for head in ("loader", *heads)]]
+    for name in dict.fromkeys(one.loader for one in results):
         row: list[str | Piece] = [name]
         row += [_cell(found.get((name, count))) for count in counts]
         rows.append(row)
@@ -117,11 +117,11 @@ def _cell(result: MeasureResult | None) -> Piece:
 
 
 def _in_full(results: Sequence[MeasureResult]) -> Iterator[Line]:
-    """Each different digest once, with the profiles that lead to it."""
+    """Each different digest once, with the loaders that lead to it."""
     by_digest: dict[str, dict[str, list[int]]] = {}
     for one in results:
         if one.digest is not None:
-            counts = by_digest.setdefault(one.digest, {}).setdefault(one.profile, [])
+            counts = by_digest.setdefault(one.digest, {}).setdefault(one.loader, [])
             counts += [] if one.vcpus is None else [one.vcpus]
     several = len({one.vcpus for one in results}) > 1
     for digest, who in by_digest.items():
@@ -134,24 +134,24 @@ def _in_full(results: Sequence[MeasureResult]) -> Iterator[Line]:
 
 
 def _assumptions(results: Sequence[MeasureResult]) -> Iterator[Line]:
-    """What digests rest on, each with the profiles that assume it."""
+    """What digests rest on, each with the loaders that assume it."""
     by_sentence: dict[str, list[str]] = {}
     for one in results:
         for sentence in one.assumptions:
             if not sentence.endswith("as asked for"):  # the heading says it
-                by_sentence.setdefault(sentence, []).append(one.profile)
+                by_sentence.setdefault(sentence, []).append(one.loader)
     for sentence, who in by_sentence.items():
         yield from _remark(f"{', '.join(dict.fromkeys(who))}: {sentence}", "quiet")
 
 
 def _refusals(results: Sequence[MeasureResult]) -> Iterator[Line]:
-    """Why cells have no digest, each reason with the profiles that have it."""
+    """Why cells have no digest, each reason with the loaders that have it."""
     by_reason: dict[str, list[str]] = {}
     for one in results:
         if one.digest is None:
-            error = (one.error or "").removeprefix(f"profile {one.profile} ")
+            error = (one.error or "").removeprefix(f"loader {one.loader} ")
             reason = "; ".join(part for part in (error, one.hint) if part)
-            by_reason.setdefault(reason, []).append(one.profile)
+            by_reason.setdefault(reason, []).append(one.loader)
     for reason, who in by_reason.items():
         yield from _remark(f"{', '.join(dict.fromkeys(who))}: {reason}", "warning")
 
@@ -164,7 +164,7 @@ def expected_text(expected: Expected, results: Sequence[MeasureResult]) -> Itera
     """Whether a result has the digest that was expected."""
     for one in results:
         if one.digest == expected.digest:
-            said = f"as expected, profile {one.profile}"
+            said = f"as expected, loader {one.loader}"
             said += "" if one.vcpus is None else f", {count_text(one.vcpus, 'vCPU')}"
             yield line(*_title(one.platform), (said, "good"))
             yield from _digest(expected.digest)
@@ -173,15 +173,15 @@ def expected_text(expected: Expected, results: Sequence[MeasureResult]) -> Itera
     yield from _digest(expected.digest, "expected", "bad")
     for one in results:
         if one.digest is not None:
-            said = f"profile {one.profile}"
+            said = f"loader {one.loader}"
             said += "" if one.vcpus is None else f", {count_text(one.vcpus, 'vCPU')}"
             yield line(*_title(one.platform), said)
             yield from _digest(one.digest, "measured")
 
 
-def trace_head(platform: str, profile: str, name: str) -> Iterator[Line]:
+def trace_head(platform: str, loader: str, name: str) -> Iterator[Line]:
     """The lines before a trace."""
-    yield line(*_title(platform), f"{name}, profile {profile}")
+    yield line(*_title(platform), f"{name}, loader {loader}")
     heads = f"  {'operation':<11}  {'address':>14}  {'pages':>7}  {'header':>6}  {'note':<12}"
     yield line((f"{heads}  digest after it", "quiet"))
 
@@ -216,8 +216,8 @@ def search_text(search: SearchModel) -> Iterator[Line]:
     if not search.matches:
         yield line(("not found", "bad"))
     for who, why in search.refused.items():
-        platform, _, profile = who.partition(" ")
-        said = printable(f"{profile} refuses {platform}: {why}")
+        platform, _, loader = who.partition(" ")
+        said = printable(f"{loader} refuses {platform}: {why}")
         yield from words(said, first=line("  "), indent=4, style="quiet")
     yield line((f"  {count_text(search.tried, 'digest')} compared", "quiet"))
 
@@ -234,7 +234,7 @@ def difference_text(found: DifferenceModel) -> Iterator[Line]:
     rows: list[list[str]] = [["", "first", "second"]]
     if files[0] != files[1]:
         rows.append(["file", *(shorten(printable(name), 30) for name in files)])
-    rows.append(["profile", found.first_profile, found.second_profile])
+    rows.append(["loader", found.first_loader, found.second_loader])
     sides = (found.first, found.second)
     rows.append(["operation", *map(_operation, sides)])
     rows.append(["address", *("-" if one is None else f"{one.gpa:#x}" for one in sides)])

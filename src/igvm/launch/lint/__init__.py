@@ -55,7 +55,7 @@ def lint(file: IgvmFile, loader: str, *, most: int = 100) -> list[Finding]:
 
     Args:
         file: an open file.
-        loader: a name in `LOADERS`: `qemu-tcg`, `qemu-kvm-snp`, `cloud-hypervisor-kvm`,
+        loader: a name in `LOADERS`: `qemu-tcg`, `qemu-kvm`, `cloud-hypervisor-kvm`,
             `cloud-hypervisor-mshv` or `openvmm`.
         most: list at most so many places a rule; the last one counts the others in `more`.
 

@@ -9,7 +9,7 @@ from igvm.errors import IgvmError
 from igvm.file.check.reference import verdict
 from igvm.file.check.spec.facts import Facts
 from igvm.launch.draft import draft, draft_dtype
-from igvm.launch.profiles.qemu import _flush_order  # what waits for what is QEMU's, and known there
+from igvm.launch.loaders.qemu import _flush_order  # what waits for what is QEMU's, and known there
 from igvm.spec.directive import RequiredMemory
 from igvm.spec.enums import HeaderType
 

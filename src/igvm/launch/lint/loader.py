@@ -49,7 +49,7 @@ LOADERS = {
             filters=False,
         ),
         Loader(
-            "qemu-kvm-snp",
+            "qemu-kvm",
             "QEMU",
             "QEMU 11.1 with KVM and a sev-snp-guest object",
             (SNP, NATIVE),
@@ -82,7 +82,7 @@ LOADERS = {
 }
 """Every loader by its name."""
 
-TCG, QEMU_SNP = "qemu-tcg", "qemu-kvm-snp"
+TCG, QEMU_SNP = "qemu-tcg", "qemu-kvm"
 CH_KVM, CH_MSHV = "cloud-hypervisor-kvm", "cloud-hypervisor-mshv"
 OPENVMM = "openvmm"
 

@@ -75,7 +75,7 @@ def order_trap(facts: LoaderFacts) -> Found:
     "QEMU 11.1, backends/igvm.c; the order was run under TCG",
 )
 def order_measured(facts: LoaderFacts) -> Found:
-    """PAGE A, INSERT P, PAGE B is measured P, A, B; `igvm measure --profile qemu-kvm` knows it.
+    """PAGE A, INSERT P, PAGE B is measured P, A, B; `igvm measure --loader qemu-kvm` knows it.
 
     A file in which every PARAMETER_INSERT comes before the first PAGE_DATA has one digest.
     """

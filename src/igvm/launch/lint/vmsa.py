@@ -339,7 +339,7 @@ def vtom(facts: LoaderFacts) -> Found:
     f"{SEV_C} (line 460)",
 )
 def tr_base(facts: LoaderFacts) -> Found:
-    """`igvm measure --profile qemu-kvm` knows it. Give both the same base."""
+    """`igvm measure --loader qemu-kvm` knows it. Give both the same base."""
     contexts = vmsas(facts)
     values = contexts[2]
     different = values["tr"]["base"] != values["ldtr"]["base"]
@@ -354,7 +354,7 @@ def tr_base(facts: LoaderFacts) -> Found:
     KVM_SEV,
 )
 def rewritten(facts: LoaderFacts) -> Found:
-    """The launch digest is that of the new VMSA; the loader's profile of `igvm measure` has it."""
+    """The launch digest is that of the new VMSA; `igvm measure --loader` has it."""
     contexts = vmsas(facts)
     values = contexts[2]
     for field, changed in (

@@ -1,4 +1,4 @@
-"""What holds for profiles in general, and what igvmmeasure does with a file."""
+"""What holds for loaders in general, and what igvmmeasure does with a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import igvm
 from igvm.errors import MeasurementError, ValidationError
 from igvm.launch.processor import cpu_signature, signature_of
 from tests import raw
-from tests.launch.loaders import VMSA, blob, pages, rows, with_context
+from tests.launch.guests import VMSA, blob, pages, rows, with_context
 from tests.measure.files import SNP, TDX, VBS, A, build
 
 
@@ -30,24 +30,24 @@ def test_igvmmeasure_panics_on_a_large_page_with_data() -> None:
 
 
 def test_names_that_do_not_exist() -> None:
-    """A platform that the file is not for, a profile that is none, one for other platforms."""
+    """A platform that the file is not for, a loader that is none, one for other platforms."""
     file = build(TDX, lambda _: [])
     with pytest.raises(ValidationError, match="the file is for TDX, not for SEV_SNP"):
         rows(file, "reference")
-    with pytest.raises(MeasurementError, match="there is no profile 'qemu'") as caught:
+    with pytest.raises(MeasurementError, match="there is no loader 'qemu'") as caught:
         rows(file, "qemu", TDX)
     assert str(caught.value.hint).startswith("there are reference, igvmmeasure, igvmmeasure-native")
-    with pytest.raises(MeasurementError, match="profile qemu-kvm does not load TDX; it loads"):
+    with pytest.raises(MeasurementError, match="loader qemu-kvm does not load TDX; it loads"):
         rows(file, "qemu-kvm", TDX)
 
 
-def test_every_profile_says_where_it_comes_from() -> None:
+def test_every_loader_says_where_it_comes_from() -> None:
     """Name, words and source are there, and the names are the keys."""
-    for name, profile in igvm.profiles().items():
-        assert name == profile.name
-        assert profile.words
-        assert profile.source
-        assert profile.platforms
+    for name, loader in igvm.loaders().items():
+        assert name == loader.name
+        assert loader.words
+        assert loader.source
+        assert loader.platforms
 
 
 @pytest.mark.parametrize("size", [0x4000, 0x10000, 0x200000, 0x1800])
@@ -70,7 +70,7 @@ def test_processor_signatures() -> None:
 
 def test_what_was_assumed_is_said() -> None:
     """A result that rests on more than the file says on what."""
-    made = igvm.measure(with_context(VMSA), SNP, profile="qemu-kvm", vcpus=2, cpu="EPYC-Rome")
+    made = igvm.measure(with_context(VMSA), SNP, loader="qemu-kvm", vcpus=2, cpu="EPYC-Rome")
     assert made.assumptions[0] == "2 vCPUs, as asked for"
     assert "SEV_FEATURES 0x1 on every vCPU" in made.assumptions
     assert made.assumptions[-1].endswith("start in reset, CPU signature 0x830f10")

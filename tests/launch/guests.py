@@ -1,4 +1,4 @@
-"""Small files for loaders, and what a profile makes of them, as text."""
+"""Small files for loaders, and what a loader makes of them, as text."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def blob(vmsa: igvm.SEVVMSA) -> bytes:
     return vmsa.pack().ljust(4096, b"\0")
 
 
-def rows(file: igvm.IgvmFile, profile: str, platform: Any = SNP, **options: Any) -> list[str]:
+def rows(file: igvm.IgvmFile, loader: str, platform: Any = SNP, **options: Any) -> list[str]:
     """The operations, one text each: name, gpa, and pages where there are several."""
     return [
         f"{row.operation.name} {row.gpa:x}" + (f" x{row.pages}" if row.pages != 1 else "")
-        for row in igvm.plan(file, platform, profile=profile, **options)
+        for row in igvm.plan(file, platform, loader=loader, **options)
     ]
 
 
-def vmsas(file: igvm.IgvmFile, profile: str, platform: Any = SNP, **options: Any) -> list[bytes]:
+def vmsas(file: igvm.IgvmFile, loader: str, platform: Any = SNP, **options: Any) -> list[bytes]:
     """The contexts at the end of a plan."""
-    plan = igvm.plan(file, platform, profile=profile, **options)
+    plan = igvm.plan(file, platform, loader=loader, **options)
     kind = igvm.Operation.VP_CONTEXT
     return [bytes(plan.content(row.source)) for row in plan if row.operation == kind]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from igvm.launch.draft import LARGE
 from igvm.launch.plan import PAGE
-from igvm.launch.profiles.profile import (
-    Profile,
+from igvm.launch.loaders.loader import (
+    Loader,
     one_page_each,
     operations,
     refuse,
@@ -19,7 +19,7 @@ from igvm.spec.enums import HeaderType, PageDataType, PlatformType
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
     from igvm.launch.plan import LaunchPlan
-    from igvm.launch.profiles.profile import Request
+    from igvm.launch.loaders.loader import Request
 
 _WITHOUT = (PlatformType.CCA, PlatformType.SEV, PlatformType.SEV_ES)
 """Platforms that the crate does not measure."""
@@ -63,7 +63,7 @@ def _require_data(draft: Draft) -> None:
     refuse(draft, outside, "its data is not in the file", "file_offset")
 
 
-REFERENCE = Profile(
+REFERENCE = Loader(
     "reference",
     "the igvm crate",
     frozenset(PlatformType),

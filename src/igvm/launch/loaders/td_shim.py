@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.launch.plan import Operation
-from igvm.launch.profiles.profile import Profile, one_page_each, operations, start
+from igvm.launch.loaders.loader import Loader, one_page_each, operations, start
 from igvm.spec.enums import HeaderType, PlatformType
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
     from igvm.launch.plan import LaunchPlan
-    from igvm.launch.profiles.profile import Request
+    from igvm.launch.loaders.loader import Request
 
 
 def shape(draft: Draft, _request: Request) -> LaunchPlan:
@@ -26,7 +26,7 @@ def shape(draft: Draft, _request: Request) -> LaunchPlan:
     return plan.with_rows(plan.rows[plan.rows["operation"] != 0])
 
 
-TD_SHIM = Profile(
+TD_SHIM = Loader(
     "td-shim",
     "td-shim-tools, build_igvmmrtd",
     frozenset((PlatformType.TDX,)),

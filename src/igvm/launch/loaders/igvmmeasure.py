@@ -6,13 +6,13 @@ import functools
 from typing import TYPE_CHECKING
 
 from igvm.launch.plan import Operation
-from igvm.launch.profiles.profile import Profile, one_page_each, operations, refuse, start
+from igvm.launch.loaders.loader import Loader, one_page_each, operations, refuse, start
 from igvm.spec.enums import HeaderType, PlatformType
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
     from igvm.launch.plan import LaunchPlan
-    from igvm.launch.profiles.profile import Request
+    from igvm.launch.loaders.loader import Request
 
 _SEV = (PlatformType.SEV, PlatformType.SEV_ES)
 
@@ -45,7 +45,7 @@ def shape(draft: Draft, _request: Request, *, empty: Operation) -> LaunchPlan:
 
 _SOURCE = "coconut-svsm f4bc4bcd, tools/igvmmeasure/src/igvm_measure.rs"
 
-IGVMMEASURE = Profile(
+IGVMMEASURE = Loader(
     "igvmmeasure",
     "igvmmeasure of coconut-svsm",
     frozenset((PlatformType.SEV_SNP, *_SEV)),
@@ -54,7 +54,7 @@ IGVMMEASURE = Profile(
     every_vmsa=True,
 )
 
-NATIVE_ZERO = Profile(
+NATIVE_ZERO = Loader(
     "igvmmeasure-native-zero",
     "igvmmeasure --native-zero: empty pages as SNP's own zero pages",
     frozenset((PlatformType.SEV_SNP,)),

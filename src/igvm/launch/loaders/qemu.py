@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from igvm.launch.contexts import kvm_contexts, without_contexts
 from igvm.launch.kvm import QEMU
 from igvm.launch.plan import Operation
-from igvm.launch.profiles.profile import Profile, operations, refuse, split_large, start
+from igvm.launch.loaders.loader import Loader, operations, refuse, split_large, start
 from igvm.spec.directive import PageData
 from igvm.spec.enums import HeaderType, PageDataType, PlatformType, Section
 from igvm.spec.registry import HEADERS
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from igvm.launch.draft import Draft
     from igvm.launch.plan import LaunchPlan
-    from igvm.launch.profiles.profile import Request
+    from igvm.launch.loaders.loader import Request
 
 NAME = "qemu-kvm"
 
@@ -105,7 +105,7 @@ def _dropped(draft: Draft) -> NDArray[np.intp]:
     return np.sort(np.concatenate(found))
 
 
-QEMU_KVM = Profile(
+QEMU_KVM = Loader(
     NAME,
     "QEMU 11.1 with KVM",
     frozenset((PlatformType.SEV_SNP, PlatformType.SEV_ES, PlatformType.SEV)),

@@ -8,13 +8,13 @@ from igvm.launch.contexts import kvm_contexts, without_contexts
 from igvm.launch.hashes import with_hashes
 from igvm.launch.kvm import CLOUD_HYPERVISOR
 from igvm.launch.plan import NO_SOURCE, Operation
-from igvm.launch.profiles.profile import Profile, one_page_each, operations, refuse, start
+from igvm.launch.loaders.loader import Loader, one_page_each, operations, refuse, start
 from igvm.spec.enums import HeaderType, PageDataType, PlatformType
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
     from igvm.launch.plan import LaunchPlan
-    from igvm.launch.profiles.profile import Request
+    from igvm.launch.loaders.loader import Request
 
 _KVM, _MSHV = "cloud-hypervisor-kvm", "cloud-hypervisor-mshv"
 _SOURCE = "cloud-hypervisor ae44c29, vmm/src/igvm/igvm_loader.rs and hypervisor/src/kvm/mod.rs"
@@ -72,7 +72,7 @@ def mshv(draft: Draft, _request: Request) -> LaunchPlan:
     return plan.with_rows(rows[rows["gpa"].argsort(kind="stable")])
 
 
-KVM = Profile(
+KVM = Loader(
     _KVM,
     "Cloud Hypervisor with KVM",
     frozenset((PlatformType.SEV_SNP,)),
@@ -80,6 +80,6 @@ KVM = Profile(
     kvm,
     takes_hashes=True,
 )
-MSHV = Profile(
+MSHV = Loader(
     _MSHV, "Cloud Hypervisor with MSHV", frozenset((PlatformType.SEV_SNP,)), _SOURCE, mshv
 )

@@ -1,4 +1,4 @@
-"""Loader profiles: one small transformation each, from what a file asks to what a loader does."""
+"""Loaders: one small transformation each, from what a file asks to what a loader does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from igvm.errors import MeasurementError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from igvm.launch.profiles.profile import Profile
+    from igvm.launch.loaders.loader import Loader
 
 _HOME = {
     "reference": "reference.REFERENCE",
@@ -19,29 +19,29 @@ _HOME = {
     "qemu-kvm": "qemu.QEMU_KVM",
     "cloud-hypervisor-kvm": "cloud_hypervisor.KVM",
     "cloud-hypervisor-mshv": "cloud_hypervisor.MSHV",
-    "openvmm-kvm": "openvmm.KVM",
+    "openvmm": "openvmm.KVM",
     "td-shim": "td_shim.TD_SHIM",
 }
-"""Module and attribute of every profile, in the order in which tables list them."""
+"""Module and attribute of every loader, in the order in which tables list them."""
 
 NAMES = tuple(_HOME)
-"""The names of all profiles; none is loaded for them."""
+"""The names of all loaders; none is loaded for them."""
 
 
-def profiles() -> Mapping[str, Profile]:
-    """Every profile by name, in the order in which tables list them."""
-    return {name: profile_of(name) for name in NAMES}
+def loaders() -> Mapping[str, Loader]:
+    """Every loader by name, in the order in which tables list them."""
+    return {name: loader_of(name) for name in NAMES}
 
 
-def profile_of(name: str) -> Profile:
-    """The profile called `name`.
+def loader_of(name: str) -> Loader:
+    """The loader called `name`.
 
     Raises:
         MeasurementError: there is none.
     """
     if name not in _HOME:
         hint = f"there are {', '.join(NAMES)}"
-        raise MeasurementError(f"there is no profile {name!r}", hint=hint)
+        raise MeasurementError(f"there is no loader {name!r}", hint=hint)
     module, _, attribute = _HOME[name].partition(".")
-    found: Profile = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+    found: Loader = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
     return found

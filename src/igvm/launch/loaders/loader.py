@@ -1,4 +1,4 @@
-"""What a profile is: a name, the platforms it knows, its sources, and a function."""
+"""What a loader is: a name, the platforms it knows, its sources, and a function."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Request(NamedTuple):
     """Hashes of kernel, initrd and command line, where the loader measures them."""
 
 
-class Profile(msgspec.Struct, frozen=True):
+class Loader(msgspec.Struct, frozen=True):
     """One loader, or one tool that computes digests."""
 
     name: str
@@ -58,14 +58,14 @@ class Profile(msgspec.Struct, frozen=True):
         """
         if draft.platform not in self.platforms:
             names = ", ".join(kind.name for kind in sorted(self.platforms))
-            message = f"profile {self.name} does not load {draft.platform.name}; it loads {names}"
+            message = f"loader {self.name} does not load {draft.platform.name}; it loads {names}"
             raise MeasurementError(message, path=draft.file.path)
         if request.hashes is not None and not self.takes_hashes:
-            message = f"profile {self.name} does not measure the hashes of a kernel"
+            message = f"loader {self.name} does not measure the hashes of a kernel"
             raise MeasurementError(message, path=draft.file.path)
         made: LaunchPlan = self.shape(draft, request)
         _refuse_wrapping(made)
-        return msgspec.structs.replace(made, profile=self.name)
+        return msgspec.structs.replace(made, loader=self.name)
 
 
 def _refuse_wrapping(plan: LaunchPlan) -> None:
@@ -94,7 +94,7 @@ def start(draft: Draft, operations: NDArray[np.uint8], **more: Any) -> LaunchPla
     for name in ("gpa", "pages", "source", "header", "vp_index"):
         rows[name] = draft.rows[name]
     return LaunchPlan(
-        file=draft.file, platform=draft.platform, mask=draft.mask, profile="", rows=rows, **more
+        file=draft.file, platform=draft.platform, mask=draft.mask, loader="", rows=rows, **more
     )
 
 
@@ -195,17 +195,17 @@ def require_policy(draft: Draft) -> None:
         raise MeasurementError(
             f"there is no GUEST_POLICY for {draft.platform.name}",
             path=draft.file.path,
-            hint="not every profile asks for one",
+            hint="not every loader asks for one",
         )
 
 
-def need(value: Any, name: str, option: str, why: str, profile: str) -> Any:
+def need(value: Any, name: str, option: str, why: str, loader: str) -> Any:
     """`value`, if it was given.
 
     Raises:
         MeasurementError: it was not; the message says why it is needed.
     """
     if value is None:
-        message = f"profile {profile} needs {name}: {why}"
+        message = f"loader {loader} needs {name}: {why}"
         raise MeasurementError(message, hint=f"say it with {option}")
     return value

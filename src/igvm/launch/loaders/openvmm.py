@@ -8,8 +8,8 @@ from igvm.errors import MeasurementError
 from igvm.launch.contexts import kvm_contexts, without_contexts
 from igvm.launch.kvm import OPENVMM
 from igvm.launch.plan import Operation
-from igvm.launch.profiles.profile import (
-    Profile,
+from igvm.launch.loaders.loader import (
+    Loader,
     one_page_each,
     operations,
     refusal,
@@ -25,9 +25,9 @@ from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
     from igvm.launch.plan import LaunchPlan
-    from igvm.launch.profiles.profile import Request
+    from igvm.launch.loaders.loader import Request
 
-_NAME = "openvmm-kvm"
+_NAME = "openvmm"
 # What vCPU 0 must start with: PE and PG, PAE, LME and LMA and NXE, P and L
 # (snp.rs, validate_snp_bsp_register_state).
 _CR0, _CR4, _EFER, _CS = 0x80000001, 0x20, 0xD00, 0x280
@@ -100,7 +100,7 @@ def _refuse(draft: Draft) -> None:
             raise refusal(draft, int(contexts["header"][0]), message, field)
 
 
-KVM = Profile(
+KVM = Loader(
     _NAME,
     "OpenVMM with KVM",
     frozenset((PlatformType.SEV_SNP,)),
