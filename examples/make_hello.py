@@ -104,7 +104,7 @@ def hello() -> Builder:
     plain = builder.platform(PlatformType.NATIVE)
     snp = builder.platform(PlatformType.SEV_SNP)
     hyperv = builder.platform(PlatformType.VSM_ISOLATION)
-    everyone = plain | snp | hyperv
+    everyone = [plain, snp, hyperv]
     builder.policy(SNPPolicy.of(smt=1), snp)
     builder.required_memory(0, 0x200000, everyone)
     area = builder.parameter_area(0x1000)

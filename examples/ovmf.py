@@ -91,7 +91,7 @@ def lay_out(ovmf: Ovmf, vcpus: int, cpu: int, hashes: KernelHashes | None = None
     snp = builder.platform(PlatformType.SEV_SNP)
     builder.policy(igvm.SNPPolicy.of(smt=1), snp)
     builder.pages(0xE0000, ovmf.image[-0x20000:], native)  # as in any PC
-    builder.pages(FOUR_GIB - len(ovmf.image), ovmf.image, native | snp)
+    builder.pages(FOUR_GIB - len(ovmf.image), ovmf.image, [native, snp])
     for gpa, size, kind in ovmf.sections:
         if kind == KERNEL_HASHES and hashes is not None:
             builder.pages(gpa, bytes(ovmf.numbers[HASH_TABLE] % PAGE) + hashes.table(), snp)

@@ -4,10 +4,10 @@
 import igvm
 
 with igvm.open("guest.igvm") as file:
-    for header in file.platforms:
-        print(header.record)
+    for platform in file.platforms:
+        print(platform, igvm.measure(file, platform).digest.hex())
     pages = file.table(igvm.PageData)
-    print(len(pages), "pages up to", hex(pages[igvm.PageData.gpa].max()))
+    print(len(pages), "pages up to", hex(pages["gpa"].max()))
     for finding in igvm.check(file):
         print(finding)
 ```
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
         ToolError,
         ValidationError,
     )
-    from igvm.file.build import Builder
-    from igvm.file.canonical import canonical
     from igvm.file.check import check
     from igvm.file.check.finding import Finding, Severity
     from igvm.file.context import VBSContext
@@ -43,9 +41,9 @@ if TYPE_CHECKING:
     from igvm.file.view import HeaderView, IgvmFile
     from igvm.launch.hashes import KernelHashes
     from igvm.launch.lint import lint
+    from igvm.launch.loaders import loaders
     from igvm.launch.plan import LaunchPlan, Operation
     from igvm.launch.planning import plan
-    from igvm.launch.loaders import loaders
     from igvm.measurement.cache import ContentCache
     from igvm.measurement.cca import RealmParameters
     from igvm.measurement.measure import Measurement, measure, measure_plan, measure_plans
@@ -118,6 +116,8 @@ if TYPE_CHECKING:
     from igvm.spec.registry import UnknownHeader
     from igvm.spec.snp import CPUIDEntry, CPUIDPage, SecretsPage, SNPPublicKey, SNPSignature
     from igvm.spec.vmsa import SEVVMSA, SEVFeatures, SEVSelector
+    from igvm.write.builder import Builder
+    from igvm.write.canonical import canonical
 
 _HOME = {
     "FormatError": "igvm.errors",
@@ -128,8 +128,8 @@ _HOME = {
     "SigningError": "igvm.errors",
     "ToolError": "igvm.errors",
     "ValidationError": "igvm.errors",
-    "Builder": "igvm.file.build",
-    "canonical": "igvm.file.canonical",
+    "Builder": "igvm.write.builder",
+    "canonical": "igvm.write.canonical",
     "check": "igvm.file.check",
     "Finding": "igvm.file.check.finding",
     "Severity": "igvm.file.check.finding",

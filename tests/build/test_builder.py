@@ -36,21 +36,23 @@ def names(file: igvm.IgvmFile) -> list[str]:
 def test_smallest_file() -> None:
     """One platform makes a file."""
     builder = Builder()
-    assert 1 == builder.platform(PlatformType.TDX)
+    assert 1 == builder.platform(PlatformType.TDX).mask
     assert raw.Raw(raw.platform(3)).file() == builder.to_bytes()
 
 
 def test_sections_sort_themselves() -> None:
     """Headers go to their section, and keep the order of the calls in it."""
     builder = Builder()
-    builder.required_memory(0x1000, 0x2000, 1).error_range(0x3000, 0x1000, 1)
-    builder.policy(0x30000, 1)
+    snp = builder.platform(PlatformType.SEV_SNP)
+    builder.required_memory(0x1000, 0x2000, snp).error_range(0x3000, 0x1000, snp)
+    builder.policy(0x30000, snp)
     builder.add(UnknownHeader(HeaderType(0x3FF), b"directive"), optional=True)
     builder.add(UnknownHeader(HeaderType(0x20), b"platform"), optional=True)
     builder.add(UnknownHeader(HeaderType(0x500), b"nowhere"))
     builder.add(VersionString("1.2"), optional=True)
-    builder.platform(PlatformType.SEV_SNP)
+    builder.platform(PlatformType.TDX)
     assert [
+        "SUPPORTED_PLATFORM",
         "UNKNOWN_0x20",
         "SUPPORTED_PLATFORM",
         "GUEST_POLICY",
@@ -64,28 +66,30 @@ def test_sections_sort_themselves() -> None:
 
 def test_optional_bit() -> None:
     """An optional header has bit 31 set, and no other header has."""
-    builder = Builder().add(VersionString("v"), optional=True).policy(1, 1)
-    assert [True, False] == [header.optional for header in builder.build().headers]
+    builder = Builder().add(VersionString("v"), optional=True)
+    builder.policy(1, builder.platform(PlatformType.SEV_SNP))
+    assert [False, True, False] == [header.optional for header in builder.build().headers]
     assert struct.pack("<IIQ", 0x80000107, 1, ord("v")) in builder.to_bytes()
 
 
 def test_free_mask_bits() -> None:
     """A platform gets the lowest bit that none before it has."""
     builder = Builder()
-    assert 2 == builder.platform(PlatformType.TDX, compatibility_mask=2)
-    assert 1 == builder.platform(PlatformType.SEV_SNP)
-    assert 4 == builder.platform(PlatformType.VSM_ISOLATION)
-    assert {
-        2: PlatformType.TDX,
-        1: PlatformType.SEV_SNP,
-        4: PlatformType.VSM_ISOLATION,
-    } == builder.platforms
+    assert 2 == builder.platform(PlatformType.TDX, compatibility_mask=2).mask
+    assert 1 == builder.platform(PlatformType.SEV_SNP).mask
+    assert 4 == builder.platform(PlatformType.VSM_ISOLATION).mask
+    assert [
+        (2, PlatformType.TDX),
+        (1, PlatformType.SEV_SNP),
+        (4, PlatformType.VSM_ISOLATION),
+    ] == [(platform.mask, platform.type) for platform in builder.platforms]
 
 
 def test_no_free_mask_bit() -> None:
     """After 32 platforms there is no bit left."""
     builder = Builder()
-    assert [1 << i for i in range(32)] == [builder.platform(PlatformType.TDX) for _ in range(32)]
+    masks = [builder.platform(PlatformType.TDX).mask for _ in range(32)]
+    assert [1 << i for i in range(32)] == masks
     with pytest.raises(ValidationError, match="all 32 mask bits are taken"):
         builder.platform(PlatformType.TDX)
 
@@ -122,7 +126,10 @@ def test_version_by_what_the_file_is(more: dict[str, Any]) -> None:
 
 def test_version_by_context() -> None:
     """Native registers make a version 2 file."""
-    assert 2 == Builder().context(NativeContextX64(), 1).revision
+    builder = Builder()
+    snp = builder.platform(PlatformType.SEV_SNP)
+    assert 1 == builder.revision
+    assert 2 == builder.context(NativeContextX64(), snp).revision
 
 
 def test_given_version_wins() -> None:
@@ -145,9 +152,10 @@ def test_a_huge_area_without_data() -> None:
 def test_value_that_does_not_fit() -> None:
     """A value too large for its field is named, and nothing is added."""
     builder = Builder()
+    tdx = builder.platform(PlatformType.TDX)
     with pytest.raises(FormatError, match=r"ErrorRange.size_bytes: 4294967296"):
-        builder.error_range(0, 1 << 32, 1)
-    assert [] == names(builder.build())
+        builder.error_range(0, 1 << 32, tdx)
+    assert ["SUPPORTED_PLATFORM"] == names(builder.build())
 
 
 def test_strict() -> None:
@@ -170,7 +178,7 @@ def test_save(tmp_path: Path) -> None:
     assert builder.to_bytes() == path.read_bytes()
     with pytest.raises(SaveError):
         builder.save(path)
-    builder.error_range(0, 4096, 1).save(path, overwrite=True)
+    builder.error_range(0, 4096, "tdx").save(path, overwrite=True)
     assert builder.to_bytes() == path.read_bytes()
 
 
@@ -180,4 +188,52 @@ def test_writing_twice() -> None:
     builder.pages(0x1000, PAGE * 20, builder.platform(PlatformType.TDX))
     assert builder.to_bytes() == builder.to_bytes()
     assert 21 == len(builder.build().headers)
-    assert 22 == len(builder.pages(0, PAGE, 1).build().headers)
+    assert 22 == len(builder.pages(0, PAGE, "tdx").build().headers)
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [PlatformType.SEV_SNP, "snp", "SEV-SNP", "sev_snp", [PlatformType.SEV_SNP], ("snp",)],
+    ids=str,
+)
+def test_a_platform_is_meant_by_its_type_or_name(platform: Any) -> None:
+    """SEV_SNP is the platform, whatever its mask, and never mask 2."""
+    builder = Builder()
+    builder.platform("tdx")
+    builder.platform("native")
+    snp = builder.platform("snp")
+    header = builder.pages(0x1000, PAGE, platform).build().directives[0]
+    assert 4 == snp.mask == header.compatibility_mask
+
+
+def test_one_header_for_several_platforms() -> None:
+    """A list of platforms is one header with the bits of all."""
+    builder = Builder()
+    snp, tdx = builder.platform("snp"), builder.platform("tdx")
+    file = builder.pages(0x1000, PAGE, [snp, tdx]).build()
+    assert [3] == file.table(igvm.PageData)["compatibility_mask"].tolist()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, True])
+def test_a_number_is_no_platform(number: int) -> None:
+    """A mask or the number of a type is refused in words."""
+    builder = Builder()
+    builder.platform("snp")
+    with pytest.raises(ValidationError, match="a platform is a Platform") as error:
+        builder.pages(0x1000, PAGE, number)  # type: ignore[arg-type]
+    assert "igvm.PlatformType.SEV_SNP" in str(error.value.hint)
+
+
+def test_a_platform_that_was_not_added() -> None:
+    """A platform must be there before a header is for it."""
+    builder = Builder()
+    builder.platform("snp")
+    with pytest.raises(ValidationError, match="for SEV_SNP, not for TDX"):
+        builder.pages(0x1000, PAGE, PlatformType.TDX)
+    other = Builder()
+    other.platform("native")
+    with pytest.raises(ValidationError, match="not of this file"):
+        builder.pages(0x1000, PAGE, other.platform("snp"))
+    with pytest.raises(ValidationError, match="there is no platform 'snq'") as error:
+        builder.pages(0x1000, PAGE, "snq")
+    assert "did you mean SNP?" == error.value.hint

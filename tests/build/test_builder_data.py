@@ -25,6 +25,15 @@ from igvm import (
 )
 
 PAGE = bytes(range(256)) * 16
+
+
+def on_tdx(**fixed: Any) -> Builder:
+    """A builder of a file for TDX."""
+    builder = Builder(**fixed)
+    builder.platform(PlatformType.TDX)
+    return builder
+
+
 REGISTERS = VBSContext(
     Architecture.X64,
     (VBSRegister(vtl=0, register_name=0x20010, register_value=bytes([1] * 8 + [0] * 8)),),
@@ -48,24 +57,24 @@ def test_page_without_data() -> None:
 
 def test_other_page_sizes() -> None:
     """A page has as many bytes as the file's page."""
-    builder = Builder(page_size=65536).add(igvm.PageData(gpa=0, compatibility_mask=1), data=b"x")
-    builder.pages(0, bytes(65537), 1)
+    builder = on_tdx(page_size=65536).add(igvm.PageData(gpa=0, compatibility_mask=1), data=b"x")
+    builder.pages(0, bytes(65537), "tdx")
     file = builder.build()
-    assert [65536] * 3 == [len(file.data(header)) for header in file.headers]
+    assert [65536] * 3 == [len(file.data(header)) for header in file.directives]
 
 
 def test_parameter_areas() -> None:
     """Areas get free numbers, and first contents as long as they are."""
-    builder = Builder()
+    builder = on_tdx()
     assert 0 == builder.parameter_area(0x1000)
     assert 5 == builder.parameter_area(0x2000, b"first", index=5)
     assert 1 == builder.parameter_area(0x1000, PAGE)
-    builder.parameter(igvm.MemoryMap, 0, 8).insert(0, 0x5000, 1)
+    builder.parameter(igvm.MemoryMap, 0, 8).insert(0, 0x5000, "tdx")
     file = builder.build()
     assert [b"", b"first" + bytes(8187), PAGE] == [
-        bytes(file.data(file.headers[i])) for i in range(3)
+        bytes(file.data(file.directives[i])) for i in range(3)
     ]
-    assert igvm.MemoryMap(parameter_area_index=0, byte_offset=8) == file.headers[3].record
+    assert igvm.MemoryMap(parameter_area_index=0, byte_offset=8) == file.directives[3].record
     assert 0x5000 == file.all_of(igvm.ParameterInsert)[0].record.gpa
 
 
@@ -96,7 +105,7 @@ def test_contexts_as_bytes() -> None:
     """Raw registers of VBS stay as they are, all others are padded to 4 KiB."""
     builder = Builder()
     vbs, snp = builder.platform(PlatformType.VSM_ISOLATION), builder.platform(PlatformType.SEV_SNP)
-    for mask, data in ((vbs, REGISTERS.pack()), (snp, b"vmsa")):
+    for mask, data in ((vbs.mask, REGISTERS.pack()), (snp.mask, b"vmsa")):
         builder.add(igvm.VPContext(gpa=0, compatibility_mask=mask, file_offset=0), data=data)
     file = builder.build()
     assert [36, 4096] == [len(file.data(header)) for header in file.directives]
@@ -104,17 +113,22 @@ def test_contexts_as_bytes() -> None:
 
 def test_vbs_registers_of_another_architecture() -> None:
     """Registers belong to the architecture of the file."""
+    builder = Builder(architecture=Architecture.AARCH64)
+    vbs = builder.platform("vbs")
     with pytest.raises(ValidationError, match="registers of X64 in a file for AARCH64"):
-        Builder(architecture=Architecture.AARCH64).context(REGISTERS, 1)
+        builder.context(REGISTERS, vbs)
 
 
 def test_corim() -> None:
     """A document and its signature are stored as they are, an empty one at a real offset."""
-    builder = Builder().corim(b"document", 1, signature=b"signed").corim(b"", 2)
+    builder = on_tdx()
+    snp = builder.platform("snp")
+    builder.corim(b"document", "tdx", signature=b"signed").corim(b"", snp)
     file = builder.build()
-    assert [b"document", b"signed", b""] == [bytes(file.data(header)) for header in file.headers]
-    offsets = [header.record.file_offset for header in file.headers]  # type: ignore[union-attr]
-    assert [24 + 72, 24 + 72 + 8, 24 + 72 + 14] == offsets
+    headers = list(file.initializations)
+    assert [b"document", b"signed", b""] == [bytes(file.data(header)) for header in headers]
+    start = 24 + 2 * 24 + 72
+    assert [start, start + 8, start + 14] == [header.file_offset for header in headers]
 
 
 def test_equal_data_of_all_kinds_is_stored_once() -> None:
@@ -140,16 +154,16 @@ def test_equal_data_of_all_kinds_is_stored_once() -> None:
 )
 def test_kinds_of_buffers(data: Any) -> None:
     """Data may be any contiguous buffer."""
-    file = Builder().pages(0, data, 1).build()
-    assert PAGE == bytes(file.data(file.headers[0]))
+    file = on_tdx().pages(0, data, "tdx").build()
+    assert PAGE == bytes(file.data(file.directives[0]))
 
 
 def test_mapped_data() -> None:
     """Data may be a mapping."""
     mapping = mmap.mmap(-1, 8192)
     mapping[:4096] = PAGE
-    file = Builder().pages(0, mapping, 1).build()
-    assert [PAGE, bytes(4096)] == [bytes(file.data(header)) for header in file.headers]
+    file = on_tdx().pages(0, mapping, "tdx").build()
+    assert [PAGE, bytes(4096)] == [bytes(file.data(header)) for header in file.directives]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +174,7 @@ def test_mapped_data() -> None:
 def test_no_buffer(data: Any, message: str) -> None:
     """What is no contiguous buffer is refused."""
     with pytest.raises(ValidationError, match=message):
-        Builder().pages(0, data, 1)
+        on_tdx().pages(0, data, "tdx")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 
 import igvm
 from igvm import Architecture, HvArm64Register, HvX64Register, IgvmError, ValidationError, canonical
-from igvm.file.canonical import clear_registers
 from igvm.spec.enums import PAGE_SIZE_2M
+from igvm.write.canonical import clear_registers
 from tests import raw
 
 if TYPE_CHECKING:

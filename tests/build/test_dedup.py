@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from igvm.file.dedup import References, distinct, fingerprint
+from igvm.write.deduplication import References, distinct, fingerprint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from igvm.file import join as module
-from igvm.file.join import few, join
+from igvm.storage import join as module
+from igvm.storage.join import few, join
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def sample() -> igvm.IgvmFile:
     builder.add(igvm.VersionString("1"), optional=True)
     builder.add(igvm.UnknownHeader(igvm.HeaderType(0x3FE), b"odd"), optional=True)
     builder.parameter_area(4096, b"first", index=3)
-    builder.pages(0x1000, PAGE * 2, snp | tdx).pages(0x9000, PAGE, tdx)
+    builder.pages(0x1000, PAGE * 2, [snp, tdx]).pages(0x9000, PAGE, tdx)
     return builder.context(igvm.SEVVMSA(rip=3), snp, gpa=0xF000).build()
 
 
@@ -39,11 +39,12 @@ def test_something_more() -> None:
     """What is added goes behind its section, and numbers go on where the file's end."""
     file = sample()
     builder = Builder.of(file)
-    assert 4 == builder.platform(PlatformType.VSM_ISOLATION)
+    vbs = builder.platform(PlatformType.VSM_ISOLATION)
+    assert 4 == vbs.mask
     assert 0 == builder.parameter_area(4096)
     assert (
         4096
-        == len(builder.pages(0, PAGE, 4).build().buffer) - len(file.buffer) - 24 - 24 - 32 + 4096
+        == len(builder.pages(0, PAGE, vbs).build().buffer) - len(file.buffer) - 24 - 24 - 32 + 4096
     )
     new = builder.build()
     names = [header.name for header in file.headers]
@@ -72,7 +73,7 @@ def test_positions() -> None:
     """Headers may be named by their positions; platforms that are left out are not known."""
     file = sample()
     builder = Builder.of(file, np.array([1, 3]))
-    assert {2: PlatformType.TDX} == builder.platforms
+    assert [(2, PlatformType.TDX)] == [(each.mask, each.type) for each in builder.platforms]
     assert ["SUPPORTED_PLATFORM", "CORIM_DOCUMENT"] == [h.name for h in builder.build().headers]
 
 

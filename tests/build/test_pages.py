@@ -10,6 +10,14 @@ import pytest
 import igvm
 from igvm import Builder, FormatError, PageData, PageDataFlags, PageDataType, ValidationError
 
+
+def on_tdx() -> Builder:
+    """A builder of a file for TDX, whose header has 24 bytes."""
+    builder = Builder()
+    builder.platform("tdx")
+    return builder
+
+
 DATA = np.random.default_rng(7).integers(0, 256, 40 * 4096, np.uint8).tobytes()
 
 
@@ -22,7 +30,9 @@ def contents(file: igvm.IgvmFile) -> list[bytes]:
 def test_pages(size: int) -> None:
     """Each page of a buffer gets a header, in order, and the last is padded."""
     flags, kind = PageDataFlags.UNMEASURED, PageDataType.SECRETS
-    file = Builder().pages(0x7000, DATA[:size], 3, flags=flags, data_type=kind).build()
+    builder = on_tdx()
+    builder.platform("snp")
+    file = builder.pages(0x7000, DATA[:size], ["tdx", "snp"], flags=flags, data_type=kind).build()
     padded = DATA[:size] + bytes(-size % 4096)
     count = len(padded) // 4096
     assert [padded[i * 4096 : i * 4096 + 4096] for i in range(count)] == contents(file)
@@ -30,23 +40,23 @@ def test_pages(size: int) -> None:
         PageData(
             gpa=0x7000 + i * 4096,
             compatibility_mask=3,
-            file_offset=24 + 32 * count + i * 4096,
+            file_offset=24 + 2 * 24 + 32 * count + i * 4096,
             flags=flags,
             data_type=kind,
         )
         for i in range(count)
-    ] == [header.record for header in file.headers]
+    ] == [header.record for header in file.directives]
 
 
 @pytest.mark.parametrize("count", [5, 12])
 def test_one_by_one_and_in_columns_are_the_same(count: int) -> None:
     """A run of pages makes the same bytes as its pages on their own."""
-    single = Builder()
+    single = on_tdx()
     for i in range(count):
-        single.pages(i * 4096, DATA[i * 4096 : i * 4096 + 4096], 1)
-    together = Builder().pages(0, DATA[: count * 4096], 1)
+        single.pages(i * 4096, DATA[i * 4096 : i * 4096 + 4096], "tdx")
+    together = on_tdx().pages(0, DATA[: count * 4096], "tdx")
     rows = np.frombuffer(DATA, np.uint8).reshape(-1, 4096)[:count]
-    columns = Builder().page_columns(np.arange(count) * 4096, rows, 1)
+    columns = on_tdx().page_columns(np.arange(count) * 4096, rows, "tdx")
     assert single.to_bytes() == together.to_bytes() == columns.to_bytes()
 
 
@@ -56,9 +66,9 @@ def test_zero_pages(count: int, tail: int) -> None:
     """Zero pages are stored once, or not at all when asked."""
     data = bytearray(count * 4096 + tail)
     data[4096] = 1
-    stored = Builder().pages(0, data, 1).build()
+    stored = on_tdx().pages(0, data, "tdx").build()
     assert 2 * 4096 == len(stored.buffer) - 24 - len(stored.section)
-    elided = Builder().pages(0, data, 1, elide_zero=True).build()
+    elided = on_tdx().pages(0, data, "tdx", elide_zero=True).build()
     assert 4096 == len(elided.buffer) - 24 - len(elided.section)
     offsets = elided.table(PageData).column("file_offset")
     assert [1] == np.flatnonzero(offsets).tolist()
@@ -69,18 +79,18 @@ def test_zero_pages(count: int, tail: int) -> None:
 def test_pages_of_2_mib() -> None:
     """Large pages are 2 MiB apart, and the last is padded to 2 MiB."""
     data = bytes(2 << 20) + b"end"
-    file = Builder().pages(0x200000, data, 1, flags=PageDataFlags.IS_2MB_PAGE).build()
+    file = on_tdx().pages(0x200000, data, "tdx", flags=PageDataFlags.IS_2MB_PAGE).build()
     assert [0x200000, 0x400000] == file.table(PageData).column("gpa").tolist()
     assert [bytes(2 << 20), b"end" + bytes((2 << 20) - 3)] == contents(file)
 
 
 def test_empty_pages() -> None:
     """Empty pages have addresses and no data."""
-    file = Builder().empty_pages(0x1000, 3, 1, data_type=PageDataType.CPUID_DATA).build()
+    file = on_tdx().empty_pages(0x1000, 3, "tdx", data_type=PageDataType.CPUID_DATA).build()
     assert [0x1000, 0x2000, 0x3000] == file.table(PageData).column("gpa").tolist()
     assert [b""] * 3 == contents(file)
     assert [2] * 3 == file.table(PageData).column("data_type").tolist()
-    large = Builder().empty_pages(0, 2, 1, flags=PageDataFlags.IS_2MB_PAGE).build()
+    large = on_tdx().empty_pages(0, 2, "tdx", flags=PageDataFlags.IS_2MB_PAGE).build()
     assert [0, 2 << 20] == large.table(PageData).column("gpa").tolist()
 
 
@@ -92,7 +102,7 @@ def test_columns() -> None:
         .page_columns(
             [0x1000, 0x5000, 0x3000, 1 << 63],
             rows,
-            [1, 2, 4, 0xFFFFFFFF],
+            compatibility_mask=[1, 2, 4, 0xFFFFFFFF],
             flags=[0, PageDataFlags.SHARED, 0, 2],
             data_type=[0, 0, PageDataType.CPUID_XF, 9],
             source=[1, -1, 0, 1],
@@ -110,39 +120,68 @@ def test_columns() -> None:
 
 def test_no_columns() -> None:
     """No headers are no headers."""
-    builder = Builder().page_columns([], None, 1).page_columns([], np.empty((0, 4096), np.uint8), 1)
-    assert 24 == len(builder.empty_pages(0, 0, 1).to_bytes())
+    none = np.empty((0, 4096), np.uint8)
+    builder = on_tdx().page_columns([], None, "tdx").page_columns([], none, "tdx")
+    assert 48 == len(builder.empty_pages(0, 0, "tdx").to_bytes())
 
 
 def test_rows_that_are_not_contiguous() -> None:
     """Rows may be a view with gaps; they are copied."""
     wide = np.frombuffer(DATA, np.uint8).reshape(-1, 8192)
-    file = Builder().page_columns([0, 4096], wide[:2, 4096:], 1).build()
+    file = on_tdx().page_columns([0, 4096], wide[:2, 4096:], "tdx").build()
     assert [DATA[4096:8192], DATA[12288:16384]] == contents(file)
 
 
 PAGES = np.zeros((2, 4096), np.uint8)
 
 
+def on(mask: Any) -> dict[str, Any]:
+    """The masks of columns."""
+    return {"compatibility_mask": mask}
+
+
+ON_ALL = on(1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "more", "message"),
     [
-        ((0, PAGES, 1), {}, "gpa must be one-dimensional"),
-        (([-1, 0], PAGES, 1), {}, "-1 does not fit 64 unsigned bits"),
-        (([0.5, 1], PAGES, 1), {}, "gpa must be integers"),
-        (([0, 1], PAGES, 1 << 32), {}, "4294967296 does not fit 32 unsigned bits"),
-        (([0, 1], PAGES, [1, 2, 3]), {}, r"compatibility_mask has shape \(3,\)"),
-        (([0, 1], PAGES, 1), {"data_type": 65536}, "65536 does not fit 16 unsigned bits"),
-        (([0], PAGES, 1), {}, "1 headers and 2 rows"),
-        (([0, 1], PAGES.reshape(-1), 1), {}, r"shape \(rows, 4096\)"),
-        (([0, 1], PAGES.astype(np.int8), 1), {}, "is int8"),
-        (([0, 1], PAGES, 1), {"flags": 1}, r"shape \(rows, 2097152\)"),
-        (([0, 1], np.zeros((2, 2 << 20), np.uint8), 1), {"flags": [0, 1]}, "a call of their own"),
-        (([0, 1], PAGES, 1), {"source": [0, 2]}, "not among the 2"),
-        (([0, 1], PAGES, 1), {"source": [0, -2]}, "not among the 2"),
-        (([0, 1], PAGES, 1), {"source": [0]}, "source must be 2 integers"),
-        (([0, 1], PAGES, 1), {"source": [0.0, 1.0]}, "source must be 2 integers"),
-        (([0, 1], None, 1), {"source": [0, 1]}, "there is none"),
+        ((0, PAGES), ON_ALL, "gpa must be one-dimensional"),
+        (([-1, 0], PAGES), ON_ALL, "-1 does not fit 64 unsigned bits"),
+        (([0.5, 1], PAGES), ON_ALL, "gpa must be integers"),
+        (
+            ([0, 1], PAGES),
+            on(1 << 32),
+            "4294967296 does not fit 32 unsigned bits",
+        ),
+        (
+            ([0, 1], PAGES),
+            on([1, 2, 3]),
+            r"compatibility_mask has shape \(3,\)",
+        ),
+        (
+            ([0, 1], PAGES),
+            ON_ALL | {"data_type": 65536},
+            "65536 does not fit 16 unsigned bits",
+        ),
+        (([0], PAGES), ON_ALL, "1 headers and 2 rows"),
+        (([0, 1], PAGES.reshape(-1)), ON_ALL, r"shape \(rows, 4096\)"),
+        (([0, 1], PAGES.astype(np.int8)), ON_ALL, "is int8"),
+        (([0, 1], PAGES), ON_ALL | {"flags": 1}, r"shape \(rows, 2097152\)"),
+        (
+            ([0, 1], np.zeros((2, 2 << 20), np.uint8)),
+            ON_ALL | {"flags": [0, 1]},
+            "a call of their own",
+        ),
+        (([0, 1], PAGES), ON_ALL | {"source": [0, 2]}, "not among the 2"),
+        (([0, 1], PAGES), ON_ALL | {"source": [0, -2]}, "not among the 2"),
+        (([0, 1], PAGES), ON_ALL | {"source": [0]}, "source must be 2 integers"),
+        (
+            ([0, 1], PAGES),
+            ON_ALL | {"source": [0.0, 1.0]},
+            "source must be 2 integers",
+        ),
+        (([0, 1], None), ON_ALL | {"source": [0, 1]}, "there is none"),
     ],
     ids=range(16),
 )
@@ -157,19 +196,27 @@ def test_wrong_columns(arguments: Any, more: Any, message: str) -> None:
 def test_end_of_memory(count: int) -> None:
     """Pages may reach the end of the address space and not go beyond."""
     gpa = (1 << 64) - count * 4096
-    assert count == len(Builder().pages(gpa, DATA[: count * 4096], 1).build().headers)
-    assert count == len(Builder().empty_pages(gpa, count, 1).build().headers)
+    assert count == len(on_tdx().pages(gpa, DATA[: count * 4096], "tdx").build().directives)
+    assert count == len(on_tdx().empty_pages(gpa, count, "tdx").build().directives)
     with pytest.raises(ValidationError, match=r"end past 2\^64"):
-        Builder().pages(gpa, DATA[: count * 4096 + 1], 1)
+        on_tdx().pages(gpa, DATA[: count * 4096 + 1], "tdx")
     with pytest.raises(ValidationError, match=r"end past 2\^64"):
-        Builder().empty_pages(gpa, count + 1, 1)
+        on_tdx().empty_pages(gpa, count + 1, "tdx")
 
 
 @pytest.mark.parametrize("count", [1, 20])
 def test_value_that_does_not_fit(count: int) -> None:
-    """A mask too large for its field is named, for few pages and for many."""
-    for mask in (-1, 1 << 32):
-        with pytest.raises(FormatError, match=r"PageData.compatibility_mask"):
-            Builder().pages(0, DATA[: count * 4096], mask)
-        with pytest.raises(FormatError, match=r"PageData.compatibility_mask"):
-            Builder().empty_pages(0, count, mask)
+    """A value too large for its field is named, for few pages and for many."""
+    for more, field in (({"gpa": -1}, "gpa"), ({"data_type": 1 << 16}, "data_type")):
+        values: Any = {"gpa": 0} | more
+        with pytest.raises(FormatError, match=rf"PageData.{field}"):
+            on_tdx().pages(data=DATA[: count * 4096], platform="tdx", **values)
+        with pytest.raises(FormatError, match=rf"PageData.{field}"):
+            on_tdx().empty_pages(count=count, platform="tdx", **values)
+
+
+def test_columns_need_one_way_to_say_for_whom() -> None:
+    """Either platforms or masks are given, not both and not neither."""
+    for more in ({}, {"platform": "tdx", "compatibility_mask": 1}):
+        with pytest.raises(ValidationError, match="either platform or compatibility_mask"):
+            on_tdx().page_columns([0, 4096], PAGES, **more)  # type: ignore[arg-type]

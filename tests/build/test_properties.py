@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import igvm
 from igvm import Builder, PlatformType, canonical
 from igvm.file.context import VBSContext
-from igvm.file.pieces import offset_field, raw_header
 from igvm.spec.registry import HEADERS, type_of
+from igvm.write.pending_headers import offset_field, raw_header
 from tests.build.naive import Entry, layout
 
 if TYPE_CHECKING:

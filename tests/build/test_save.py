@@ -14,7 +14,7 @@ import pytest
 
 import igvm
 from igvm import SaveError
-from igvm.file.save import save
+from igvm.storage.save import save
 from tests import raw
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def test_full_disk(tmp_path: Path) -> None:
     code = (
         "import resource, sys\n"
         "from igvm.errors import SaveError\n"
-        "from igvm.file.save import save\n"
+        "from igvm.storage.save import save\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))\n"
         "try:\n"
         "    save(sys.argv[1], [bytes(65536)] * 3, overwrite=True)\n"

@@ -9,8 +9,8 @@ import pytest
 
 import igvm
 from igvm import Architecture, ValidationError
-from igvm.file.dedup import References
-from igvm.file.write import write
+from igvm.write.deduplication import References
+from igvm.write.writer import write
 from tests import raw
 
 PAGE = bytes(range(256)) * 16

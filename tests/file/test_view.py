@@ -85,10 +85,11 @@ def test_what_cannot_be_opened_says_why(data: bytes, message: str) -> None:
 def test_sections_hold_their_headers() -> None:
     """Each section is a sequence of typed headers."""
     file = igvm.parse(_simple())
-    assert [2, 1, 6] == [len(file.platforms), len(file.initializations), len(file.directives)]
+    sections = file.platform_headers, file.initializations, file.directives
+    assert [2, 1, 6] == [len(section) for section in sections]
     assert (
         igvm.SupportedPlatform(compatibility_mask=2, platform_type=PlatformType.NATIVE)
-        == file.platforms[1].record
+        == file.platform_headers[1].record
     )
     assert igvm.PageData(gpa=0x3000, compatibility_mask=3) == file.directives[-1].record
     assert ["PARAMETER_AREA", "VP_COUNT_PARAMETER"] == [one.name for one in file.directives[:2]]
@@ -128,7 +129,8 @@ def test_optional_headers_are_typed_and_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "section"), [(0x42, "platforms"), (0x142, "initializations"), (0x3FF, "directives")]
+    ("kind", "section"),
+    [(0x42, "platform_headers"), (0x142, "initializations"), (0x3FF, "directives")],
 )
 def test_unknown_types_are_kept_raw(kind: int, section: str) -> None:
     """A type without a structure is shown with its body, in the section of its range."""
@@ -190,7 +192,7 @@ def test_filter_keeps_what_a_loader_looks_at() -> None:
     native = file.filter(PlatformType.NATIVE)
     names = ["PARAMETER_AREA", "VP_COUNT_PARAMETER", "PARAMETER_INSERT", "PAGE_DATA", "PAGE_DATA"]
     assert (2, 0, names) == (
-        len(native.platforms),
+        len(native.platform_headers),
         len(native.initializations),
         [one.name for one in native.directives],
     )
@@ -210,8 +212,18 @@ def test_open_maps_and_closes(tmp_path: Path) -> None:
     with igvm.open(path) as file:
         assert 9 == len(file.headers)
         assert file.to_bytes() == path.read_bytes()
-    with pytest.raises(ValueError, match="released"):
-        bytes(file.buffer)
+    for use in (
+        lambda: bytes(file.buffer),
+        lambda: file.headers[0],
+        lambda: file.table(igvm.PageData),
+        lambda: file.platforms,
+        lambda: file.filter("snp"),
+        file.to_bytes,
+    ):
+        with pytest.raises(ValidationError, match=r"a\.igvm: the file is closed"):
+            use()
+    assert f"<IgvmFile {path}: closed>" == repr(file)
+    file.close()  # once more does nothing
 
 
 def test_closing_while_columns_are_in_use_is_refused(tmp_path: Path) -> None:
@@ -223,6 +235,9 @@ def test_closing_while_columns_are_in_use_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="in use"):
         file.close()
     assert 0x1000 == column[0]
+    assert 9 == len(file.headers)
+    del column
+    file.close()
 
 
 def test_open_with_copy_survives_a_shrinking_file(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def launch(data: bytes) -> int:
                 steps = list(explain(plan, realm=REALM, every_page=every_page))
                 assert not steps or found.digest == steps[-1].digest
         attempt(first_difference, plans[0], plan)
-    for loader in LOADERS:
-        for finding in igvm.lint(file, loader):
+    for judge in LOADERS:
+        for finding in igvm.lint(file, judge):
             assert finding.message
             str(finding)
     options = {"vcpus": [2], "cpu": 0, "sev_features": 1, "realm": REALM, "hashes": _HASHES}

@@ -57,7 +57,7 @@ def guest(*, byte: int = 1, areas: int = 3, late: bool = False) -> IgvmFile:
     """
     builder = Builder(revision=2)
     snp, tdx = builder.platform(SNP), builder.platform(TDX)
-    both = snp | tdx
+    both = [snp, tdx]
     builder.policy(SNPPolicy.of(smt=1), snp)
     area = builder.parameter_area(areas * 4096)
     builder.insert(area, 0x200000, both)
@@ -75,14 +75,14 @@ def two_vcpus() -> IgvmFile:
     """A guest for SNP and SEV-ES with two contexts."""
     builder = Builder(revision=2)
     snp, es = builder.platform(SNP), builder.platform(SEV_ES)
-    both = snp | es
+    both = [snp, es]
     builder.policy(SNPPolicy.of(smt=1), both)
     builder.pages(0x100000, b"code", both)
     builder.empty_pages(0x101000, 1, both)
-    for mask, features in ((snp, SEVFeatures.SNP), (es, SEVFeatures(0))):
+    for platform, features in ((snp, SEVFeatures.SNP), (es, SEVFeatures(0))):
         for index, rip in enumerate((0x100000, 0x5000)):
             made = long_mode().replace(rip=rip, sev_features=features)
-            builder.context(made, mask, gpa=0xFFFFFFFFF000, vp_index=index)
+            builder.context(made, platform, gpa=0xFFFFFFFFF000, vp_index=index)
     return igvm.parse(builder.to_bytes())
 
 

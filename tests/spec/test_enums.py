@@ -14,6 +14,7 @@ import pytest
 import igvm.spec
 from igvm.spec import enums, fixed, vmsa
 from igvm.spec.hyperv import HvArm64Register, HvX64Register
+from igvm.spec.operations import Operation
 from igvm.wire.openenum import OpenEnum
 
 CONSTANTS: dict[str, dict[str, int | str]] = {
@@ -156,7 +157,7 @@ def test_every_enum_is_in_a_table() -> None:
         and issubclass(value, (OpenEnum, IntFlag))
         and value.__module__ == info.name
     }
-    assert {*OPEN, *FLAGS} == found
+    assert {*OPEN, *FLAGS} == found - {Operation}  # a word of plans, not of the format
 
 
 @pytest.mark.parametrize("module", [enums, fixed], ids=lambda module: module.__name__)

@@ -26,7 +26,7 @@ def command(source: str, target: str, *, canonical: bool, force: bool) -> None:
     file = open_file(source)
     made = file
     if canonical:
-        from igvm.file.canonical import canonical as canonical_form
+        from igvm.write.canonical import canonical as canonical_form
 
         made = canonical_form(file)
     identical = made.buffer == file.buffer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from igvm.errors import FormatError
-from igvm.file.data import context_format, data_range
+from igvm.file.header_extents import context_format, data_range
 from igvm.spec.context import (
     CCAContext,
     HvSegmentRegister,
@@ -17,6 +17,7 @@ from igvm.spec.context import (
     VBSRegister,
 )
 from igvm.spec.enums import Architecture
+from igvm.spec.isolation import VBS_CONTEXT
 from igvm.spec.vmsa import SEVVMSA
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def decode_context(file: IgvmFile, header: Header[Any]) -> Context:
         raise FormatError(message, path=file.path, offset=header.offset, header=header.name)
     layout = context_format(file, header)
     offset, size = data_range(file, header)
-    if layout is VBSContextHeader:
+    if layout is VBS_CONTEXT:
         body = file.buffer[offset + VBSContextHeader.SIZE : offset + size]
         return VBSContext(file.architecture, tuple(VBSRegister.iter_unpack(body)))
-    return layout.unpack_from(file.buffer, offset)  # type: ignore[return-value]
+    return layout.record.unpack_from(file.buffer, offset)  # type: ignore[return-value]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
+from igvm.errors import nearest
 from igvm.spec.enums import OPTIONAL_BIT, HeaderType, Section
 from igvm.spec.registry import HEADERS, HeaderRecord, decode
 
@@ -20,7 +21,7 @@ R = TypeVar("R", bound=HeaderRecord, covariant=True)
 
 
 class Header(Generic[R]):
-    """A variable header of a file.
+    """A variable header of a file; the fields of its record can be read from it directly.
 
     Attributes:
         index: its position among all headers of the file.
@@ -42,12 +43,32 @@ class Header(Generic[R]):
         self.padding = padding
         self._record: HeaderRecord | None = None
 
+    def detached(self) -> Self:
+        """This header with bytes of its own, so that it does not keep the file open."""
+        body, padding = memoryview(bytes(self.body)), memoryview(bytes(self.padding))
+        return type(self)(self.index, self.offset, self.raw_type, body, padding)
+
     @property
     def record(self) -> R:
         """The typed record; an UnknownHeader where the type or the length is not known."""
         if self._record is None:
             self._record = decode(self.header_type, self.body)
         return self._record  # type: ignore[return-value]
+
+    def __getattr__(self, name: str) -> Any:
+        """A field of the record, by its name.
+
+        Raises:
+            AttributeError: the record has no such field; the message names the nearest.
+        """
+        if name.startswith("_"):
+            raise AttributeError(name)
+        record = self.record
+        fields = [item.name for item in getattr(record, "FIELDS", ())] or record.__struct_fields__
+        if name in fields:
+            return getattr(record, name)
+        message = f"a {self.name} header has no field {name!r}; {nearest(name, fields)}"
+        raise AttributeError(message)
 
     @property
     def header_type(self) -> HeaderType:

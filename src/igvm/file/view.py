@@ -6,8 +6,11 @@ import functools
 import zlib
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import msgspec
+
 from igvm.errors import FormatError, ValidationError
 from igvm.file.header import Header, HeaderSequence
+from igvm.file.platforms import Platform, Platforms
 from igvm.file.table import Table
 from igvm.file.walk import Walk, walk
 from igvm.spec.enums import (
@@ -33,8 +36,12 @@ if TYPE_CHECKING:
 
     from igvm.file.check.finding import Finding
     from igvm.file.context import Context
+    from igvm.file.platforms import PlatformLike
 
 R = TypeVar("R", bound=Record)
+
+_CACHED = ("walk", "types", "lengths", "sections", "masks", "platforms", "platform_masks")
+"""What is computed once from the bytes of an open file."""
 
 _PAST_TYPES = 0x401
 """One more than the highest type of any section."""
@@ -80,7 +87,7 @@ class HeaderView:
         return HeaderSequence(self, self._select(self._file.sections == section))
 
     @property
-    def platforms(self) -> HeaderSequence:
+    def platform_headers(self) -> HeaderSequence:
         """The headers of the platform section, those of unknown type included."""
         return self._section(Section.PLATFORM)
 
@@ -122,18 +129,17 @@ class IgvmFile(HeaderView):
     kills a process that touches the missing pages (`igvm.open(path, copy=True)` is safe).
 
     Attributes:
-        buffer: every byte of the file.
         path: where it was opened, or None.
         fixed_header: the fixed header, version 1 or 2.
-        section: the bytes of the variable headers.
-        section_offset: where they start in the file.
+        section_offset: where the variable headers start in the file.
     """
 
     def __init__(
         self, buffer: memoryview, *, path: str | None = None, mapping: mmap.mmap | None = None
     ) -> None:
         super().__init__(None, None)
-        self.buffer = buffer
+        self._buffer: memoryview | None = buffer
+        self._section_bytes: memoryview | None = None
         self.path = path
         self._mapping = mapping
         self.fixed_header = _fixed_header(buffer, path)
@@ -149,7 +155,32 @@ class IgvmFile(HeaderView):
                 hint="the file is cut short, or its first bytes are damaged",
             )
         self.section_offset = start
-        self.section = buffer[start:end]
+        self._section_bytes = buffer[start:end]
+
+    @property
+    def buffer(self) -> memoryview:
+        """Every byte of the file.
+
+        Raises:
+            ValidationError: the file is closed.
+        """
+        if self._buffer is None:
+            raise self._closed()
+        return self._buffer
+
+    @property
+    def section(self) -> memoryview:
+        """The bytes of the variable headers.
+
+        Raises:
+            ValidationError: the file is closed.
+        """
+        if self._section_bytes is None:
+            raise self._closed()
+        return self._section_bytes
+
+    def _closed(self) -> ValidationError:
+        return ValidationError("the file is closed", path=self.path)
 
     @property
     def _file(self) -> IgvmFile:
@@ -255,33 +286,48 @@ class IgvmFile(HeaderView):
     # Platforms.
 
     @functools.cached_property
+    def platforms(self) -> Platforms:
+        """The platforms that the file is for, in file order; also by type or name."""
+        by_type: dict[PlatformType, Platform] = {}
+        for header in self.all_of(SupportedPlatform):
+            record = header.record
+            earlier = by_type.get(record.platform_type)
+            if earlier is not None:
+                mask = earlier.mask | record.compatibility_mask
+                by_type[earlier.type] = msgspec.structs.replace(earlier, mask=mask)
+                continue
+            by_type[record.platform_type] = Platform(
+                type=record.platform_type,
+                mask=record.compatibility_mask,
+                version=record.platform_version,
+                highest_vtl=record.highest_vtl,
+                shared_gpa_boundary=record.shared_gpa_boundary,
+                header=header.detached(),
+            )
+        return Platforms(by_type.values(), self.path)
+
+    @functools.cached_property
     def platform_masks(self) -> dict[PlatformType, int]:
         """The mask bits of every platform that the file is for, in file order."""
-        result: dict[PlatformType, int] = {}
-        for header in self.all_of(SupportedPlatform):
-            kind = header.record.platform_type
-            result[kind] = result.get(kind, 0) | header.record.compatibility_mask
-        return result
+        return {platform.type: platform.mask for platform in self.platforms}
 
-    def filter(self, platform: PlatformType) -> HeaderView:
+    def filter(self, platform: PlatformLike) -> HeaderView:
         """The headers that a loader for `platform` looks at.
 
         That is every platform header, every header without a mask, and every header whose mask
         shares a bit with the platform's.
 
+        Args:
+            platform: one of the file's, its type, or its name such as `snp`.
+
         Raises:
-            ValidationError: the file is not for `platform`.
+            ValidationError: the file is not for `platform`, or there is none of that name.
         """
         import numpy as np
 
-        mask = self.platform_masks.get(platform)
-        if mask is None:
-            names = ", ".join(kind.name for kind in self.platform_masks) or "no platform"
-            message = f"the file is for {names}, not for {PlatformType(platform).name}"
-            raise ValidationError(message, path=self.path)
-        mine = self.masks & np.uint32(mask) != 0
-        mine |= self.sections == Section.PLATFORM
-        return HeaderView(self, np.flatnonzero(mine))
+        is_chosen = self.masks & np.uint32(self.platforms.find(platform).mask) != 0
+        is_chosen |= self.sections == Section.PLATFORM
+        return HeaderView(self, np.flatnonzero(is_chosen))
 
     # File data.
 
@@ -295,7 +341,7 @@ class IgvmFile(HeaderView):
             FormatError: the range is not inside the file, or a VP_CONTEXT's mask does not say
                 which platform's format it has.
         """
-        from igvm.file.data import data_range
+        from igvm.file.header_extents import data_range
 
         offset, size = data_range(self, header)
         return self.buffer[offset : offset + size]
@@ -320,7 +366,7 @@ class IgvmFile(HeaderView):
 
     def to_bytes(self) -> bytes:
         """Every byte of the file, unchanged."""
-        from igvm.file.join import join
+        from igvm.storage.join import join
 
         whole = self.buffer.obj
         return (
@@ -335,7 +381,7 @@ class IgvmFile(HeaderView):
         Raises:
             SaveError: `path` exists and `overwrite` is not set, or the disk refused.
         """
-        from igvm.file.save import save
+        from igvm.storage.save import save
 
         save(path, [self.buffer], overwrite=overwrite)
 
@@ -345,16 +391,25 @@ class IgvmFile(HeaderView):
         Raises:
             ValidationError: a table, a header or a memoryview of this file is still in use.
         """
-        for name in ("walk", "types", "lengths", "sections", "masks", "platform_masks"):
+        if self._buffer is None or self._section_bytes is None:
+            return
+        for name in _CACHED:
             self.__dict__.pop(name, None)
         try:
-            self.section.release()
-            self.buffer.release()
+            self._section_bytes.release()
+            self._buffer.release()
             if self._mapping is not None:
                 self._mapping.close()
         except BufferError:
+            # What could be released is taken again, so that the file can still be used.
+            if self._mapping is not None:
+                self._buffer = memoryview(self._mapping)
+                start = self.section_offset
+                size = self.fixed_header.variable_header_size
+                self._section_bytes = self._buffer[start : start + size]
             message = "the file cannot be closed while its headers, columns or data are in use"
             raise ValidationError(message, path=self.path) from None
+        self._buffer = self._section_bytes = None
 
     def __enter__(self) -> Self:
         return self
@@ -369,11 +424,13 @@ class IgvmFile(HeaderView):
         try:
             self.close()
         except ValidationError:
-            self._mapping = None
+            self._mapping = self._buffer = self._section_bytes = None
 
     def __repr__(self) -> str:
-        platforms = ", ".join(kind.name for kind in self.platform_masks) or "no platform"
         name = f" {self.path}" if self.path else ""
+        if self._buffer is None:
+            return f"<IgvmFile{name}: closed>"
+        platforms = ", ".join(map(str, self.platforms)) or "no platform"
         return (
             f"<IgvmFile{name}: version {self.revision}, {platforms}, {len(self.headers)} headers>"
         )

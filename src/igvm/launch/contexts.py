@@ -8,17 +8,17 @@ import msgspec
 
 from igvm.errors import MeasurementError
 from igvm.launch.kvm import VMSA_GPA, kvm_refuses, kvm_vmsa
+from igvm.launch.loaders.loader import need, refusal
 from igvm.launch.plan import Operation, row_dtype
 from igvm.launch.processor import signature_of
-from igvm.launch.loaders.loader import need, refusal
 from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
     from igvm.launch.kvm import VMM
-    from igvm.launch.plan import LaunchPlan
     from igvm.launch.loaders.loader import Request
+    from igvm.launch.plan import LaunchPlan
 
 MOST_VCPUS = 1 << 16
 

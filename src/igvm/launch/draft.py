@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from igvm.errors import MeasurementError, ValidationError
-from igvm.file.data import CONTEXT_FORMAT
 from igvm.launch.plan import NO_SOURCE, PAGE
-from igvm.spec.context import VBSContextHeader
 from igvm.spec.directive import ErrorRange, PageData, ParameterArea, ParameterInsert, VPContext
 from igvm.spec.enums import HeaderType, PageDataFlags, PlatformType
+from igvm.spec.isolation import VBS_CONTEXT, isolation_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -227,7 +226,8 @@ def _contexts(file: IgvmFile, mask: int, platform: PlatformType) -> NDArray[np.v
     rows["vp_index"] = table[VPContext.vp_index][where]
     offsets = table[VPContext.file_offset][where].astype(np.int64)
     rows["source"] = offsets
-    size = 4 if CONTEXT_FORMAT.get(platform) is VBSContextHeader else PAGE
+    context = isolation_of(platform).context
+    size = 4 if context is VBS_CONTEXT else PAGE
     outside = (offsets < file.fixed_header.SIZE) | (offsets + size > len(file.buffer))
     if outside.any():
         header = file.header(int(rows["header"][outside.argmax()]))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from igvm.errors import MeasurementError
 from igvm.launch.draft import draft
 from igvm.launch.hashes import firmware_area, with_hashes
+from igvm.launch.loaders import loaders
 from igvm.launch.plan import NO_SOURCE, LaunchPlan, Operation
 from igvm.launch.planning import plan as make_plan
-from igvm.launch.loaders import loaders
 from igvm.spec.directive import VPContext
 from igvm.spec.enums import HeaderType, PlatformType
 

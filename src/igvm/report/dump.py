@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from igvm.errors import FormatError
-from igvm.file.data import data_range
+from igvm.file.header_extents import data_range
 from igvm.report.dump_model import DataRange, Dump, Entry, FieldValue, FileParts
 from igvm.report.registers import Budget, registers
 from igvm.report.runs import runs

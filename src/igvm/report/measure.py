@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from igvm.errors import MeasurementError, ValidationError
+from igvm.launch.loaders import loaders
 from igvm.launch.plan import LaunchPlan
 from igvm.launch.planning import plan
-from igvm.launch.loaders import loaders
 from igvm.measurement.cache import ContentCache
 from igvm.measurement.measure import NAMES, Measurement, measure_plan, measure_plans
 from igvm.report.file_model import FileModel

@@ -8,7 +8,7 @@ import msgspec
 
 from igvm.errors import FormatError
 from igvm.file.context import VBSContext
-from igvm.file.data import data_range
+from igvm.file.header_extents import data_range
 from igvm.report.words import flag_names
 from igvm.spec.context import CCAContext, NativeContextX64
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures

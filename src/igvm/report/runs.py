@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from igvm.file.header_extents import page_bytes
 from igvm.spec.directive import PageData
-from igvm.spec.enums import PAGE_SIZE_2M, PageDataFlags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,18 +51,13 @@ def runs(file: IgvmFile, chosen: NDArray[np.intp], *, join: bool = True) -> Iter
         first = max(edge, start)
         if kind >= 0 and end > first:
             index, count = int(chosen[first]), end - first + 1
-            page = _page_size(file, index)
+            page = page_bytes(int(file.header(index).flags), file.page_size)
             yield Run(index, count, page, page if kind else 0)
             start = end + 1
         elif kind < 0:
             for position in range(first, end):
                 yield Run(int(chosen[position]))
             start = max(start, end)
-
-
-def _page_size(file: IgvmFile, index: int) -> int:
-    flags: int = file.header(index).record.flags  # type: ignore[union-attr]
-    return PAGE_SIZE_2M if flags & PageDataFlags.IS_2MB_PAGE else file.page_size
 
 
 def _steps(file: IgvmFile) -> NDArray[np.int8]:
@@ -76,8 +71,7 @@ def _steps(file: IgvmFile) -> NDArray[np.int8]:
     gpa = table[PageData.gpa].astype(np.uint64)
     flags = table[PageData.flags]
     offset = table[PageData.file_offset].astype(np.int64)
-    large = flags & PageDataFlags.IS_2MB_PAGE != 0
-    size = np.where(large, PAGE_SIZE_2M, file.page_size)
+    size = page_bytes(flags, file.page_size)
     kind = file.walk.types[table.index]
     alike = (np.diff(table.index) == 1) & (gpa[1:] > gpa[:-1])
     alike &= gpa[1:] - gpa[:-1] == size[:-1].astype(np.uint64)

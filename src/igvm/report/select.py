@@ -7,28 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.errors import ValidationError
-from igvm.spec.directive import (
-    ErrorRange,
-    PageData,
-    ParameterArea,
-    ParameterInsert,
-    RequiredMemory,
-    VPContext,
-)
-from igvm.spec.enums import (
-    PAGE_SIZE_2M,
-    HeaderType,
-    PageDataFlags,
-    PlatformType,
-    Section,
-)
-from igvm.spec.initialization import PageTableRelocation, RelocatableRegion
+from igvm.file.header_extents import memory_columns
+from igvm.spec.registry import HEADERS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from igvm.file.view import IgvmFile
+    from igvm.spec.enums import HeaderType, PlatformType, Section
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,54 +82,16 @@ def _touching(file: IgvmFile, ranges: tuple[tuple[int, int], ...]) -> NDArray[np
     import numpy as np
 
     chosen = np.zeros(len(file.types), np.bool_)
-    for index, start, size in _extents(file):
+    for spec in HEADERS.values():
+        if spec.memory is None:
+            continue
+        memory = memory_columns(file, spec)
+        start, size = memory.start, memory.size
         # The last address, so that nothing has to hold 2**64; what would wrap ends there.
         last = start + np.maximum(size, np.uint64(1)) - np.uint64(1)
         last[last < start] = np.uint64((1 << 64) - 1)
         for first, end in ranges:
             if first < 1 << 64 and end > first:
                 low, high = np.uint64(first), np.uint64(min(end, 1 << 64) - 1)
-                chosen[index[(start <= high) & (last >= low)]] = True
+                chosen[memory.index[(start <= high) & (last >= low)]] = True
     return chosen
-
-
-def _extents(
-    file: IgvmFile,
-) -> list[tuple[NDArray[np.intp], NDArray[np.uint64], NDArray[np.uint64]]]:
-    """Position, guest address and bytes of every header that has some."""
-    import numpy as np
-
-    pages = file.table(PageData)
-    large = pages[PageData.flags] & PageDataFlags.IS_2MB_PAGE != 0
-    sizes = np.where(large, np.uint64(PAGE_SIZE_2M), np.uint64(file.page_size))
-    result = [(pages.index, pages[PageData.gpa].astype(np.uint64), sizes)]
-
-    areas = file.table(ParameterArea)
-    named = areas[ParameterArea.parameter_area_index]
-    order = np.argsort(named, kind="stable")
-    inserts = file.table(ParameterInsert)
-    wanted = inserts[ParameterInsert.parameter_area_index]
-    place = np.searchsorted(named[order], wanted)
-    found = place < len(order)
-    rows = order[np.where(found, place, 0)] if len(order) else np.zeros(len(wanted), np.intp)
-    if len(order):
-        found &= named[rows] == wanted
-        length = np.where(found, areas[ParameterArea.number_of_bytes][rows], np.uint64(0))
-    else:
-        length = np.zeros(len(wanted), np.uint64)
-    result.append((inserts.index, inserts[ParameterInsert.gpa].astype(np.uint64), length))
-
-    contexts = file.table(VPContext)
-    has = contexts[VPContext.gpa] != 0
-    at = contexts[VPContext.gpa][has].astype(np.uint64)
-    result.append((contexts.index[has], at, np.full(len(at), 4096, np.uint64)))
-    for record, gpa, size in (
-        (RequiredMemory, "gpa", "number_of_bytes"),
-        (ErrorRange, "gpa", "size_bytes"),
-        (RelocatableRegion, "relocation_region_gpa", "relocation_region_size"),
-        (PageTableRelocation, "gpa", "size"),
-    ):
-        table = file.table(record)
-        start = table.column(gpa).astype(np.uint64)
-        result.append((table.index, start, table.column(size).astype(np.uint64)))
-    return result

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from igvm.launch.contexts import kvm_contexts, without_contexts
 from igvm.launch.hashes import with_hashes
 from igvm.launch.kvm import CLOUD_HYPERVISOR
-from igvm.launch.plan import NO_SOURCE, Operation
 from igvm.launch.loaders.loader import Loader, one_page_each, operations, refuse, start
+from igvm.launch.plan import NO_SOURCE, Operation
 from igvm.spec.enums import HeaderType, PageDataType, PlatformType
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
-    from igvm.launch.plan import LaunchPlan
     from igvm.launch.loaders.loader import Request
+    from igvm.launch.plan import LaunchPlan
 
 _KVM, _MSHV = "cloud-hypervisor-kvm", "cloud-hypervisor-mshv"
 _SOURCE = "cloud-hypervisor ae44c29, vmm/src/igvm/igvm_loader.rs and hypervisor/src/kvm/mod.rs"

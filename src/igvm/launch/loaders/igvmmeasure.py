@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from igvm.launch.plan import Operation
 from igvm.launch.loaders.loader import Loader, one_page_each, operations, refuse, start
+from igvm.launch.plan import Operation
 from igvm.spec.enums import HeaderType, PlatformType
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
-    from igvm.launch.plan import LaunchPlan
     from igvm.launch.loaders.loader import Request
+    from igvm.launch.plan import LaunchPlan
 
 _SEV = (PlatformType.SEV, PlatformType.SEV_ES)
 

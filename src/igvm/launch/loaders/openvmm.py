@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from igvm.errors import MeasurementError
 from igvm.launch.contexts import kvm_contexts, without_contexts
 from igvm.launch.kvm import OPENVMM
-from igvm.launch.plan import Operation
 from igvm.launch.loaders.loader import (
     Loader,
     one_page_each,
@@ -17,6 +16,7 @@ from igvm.launch.loaders.loader import (
     require_policy,
     start,
 )
+from igvm.launch.plan import Operation
 from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, PlatformType
 from igvm.spec.initialization import PageTableRelocation, RelocatableRegion
 from igvm.spec.platform import SupportedPlatform
@@ -24,8 +24,8 @@ from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
-    from igvm.launch.plan import LaunchPlan
     from igvm.launch.loaders.loader import Request
+    from igvm.launch.plan import LaunchPlan
 
 _NAME = "openvmm"
 # What vCPU 0 must start with: PE and PG, PAE, LME and LMA and NXE, P and L

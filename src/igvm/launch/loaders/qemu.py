@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from igvm.launch.contexts import kvm_contexts, without_contexts
 from igvm.launch.kvm import QEMU
-from igvm.launch.plan import Operation
 from igvm.launch.loaders.loader import Loader, operations, refuse, split_large, start
+from igvm.launch.plan import Operation
 from igvm.spec.directive import PageData
 from igvm.spec.enums import HeaderType, PageDataType, PlatformType, Section
 from igvm.spec.registry import HEADERS
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.launch.draft import Draft
-    from igvm.launch.plan import LaunchPlan
     from igvm.launch.loaders.loader import Request
+    from igvm.launch.plan import LaunchPlan
 
 NAME = "qemu-kvm"
 

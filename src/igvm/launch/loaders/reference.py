@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.launch.draft import LARGE
-from igvm.launch.plan import PAGE
 from igvm.launch.loaders.loader import (
     Loader,
     one_page_each,
@@ -14,12 +13,13 @@ from igvm.launch.loaders.loader import (
     require_policy,
     start,
 )
+from igvm.launch.plan import PAGE
 from igvm.spec.enums import HeaderType, PageDataType, PlatformType
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
-    from igvm.launch.plan import LaunchPlan
     from igvm.launch.loaders.loader import Request
+    from igvm.launch.plan import LaunchPlan
 
 _WITHOUT = (PlatformType.CCA, PlatformType.SEV, PlatformType.SEV_ES)
 """Platforms that the crate does not measure."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.launch.plan import Operation
 from igvm.launch.loaders.loader import Loader, one_page_each, operations, start
+from igvm.launch.plan import Operation
 from igvm.spec.enums import HeaderType, PlatformType
 
 if TYPE_CHECKING:
     from igvm.launch.draft import Draft
-    from igvm.launch.plan import LaunchPlan
     from igvm.launch.loaders.loader import Request
+    from igvm.launch.plan import LaunchPlan
 
 
 def shape(draft: Draft, _request: Request) -> LaunchPlan:

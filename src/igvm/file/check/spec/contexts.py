@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from igvm.file.data import CONTEXT_FORMAT
 from igvm.spec.context import CCAContext, NativeContextX64, VBSContextHeader, VBSRegister
 from igvm.spec.directive import VPContext
-from igvm.spec.enums import PAGE_SIZE_4K, PlatformType
+from igvm.spec.enums import PAGE_SIZE_4K
+from igvm.spec.isolation import ISOLATIONS
 from igvm.spec.vmsa import SEVVMSA
 
 if TYPE_CHECKING:
@@ -97,7 +97,11 @@ def read_contexts(facts: Facts) -> Contexts:
     form = np.full(len(table), -1, np.int8)
     formats = np.zeros(len(table), np.int8)
     for number, one in enumerate(FORMATS):
-        kinds = [PlatformType(kind) for kind, form_ in CONTEXT_FORMAT.items() if form_ is one]
+        kinds = [
+            kind
+            for kind, isolation in ISOLATIONS.items()
+            if isolation.context is not None and isolation.context.record is one
+        ]
         named = (mask & np.uint32(facts.bits(*kinds))) != 0
         form[named] = number
         formats += named

@@ -9,12 +9,12 @@ import stat
 from typing import TYPE_CHECKING
 
 from igvm.errors import SaveError
-from igvm.file.join import few
+from igvm.storage.join import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from igvm.file.join import Part
+    from igvm.storage.join import Part
 
 
 def save(path: str | os.PathLike[str], parts: Iterable[Part], *, overwrite: bool = False) -> None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from igvm.errors import ValidationError
 from igvm.file.context import VBSContext
-from igvm.file.dedup import References
-from igvm.file.write import fit
-from igvm.spec.directive import PageData, ParameterArea, VPContext
-from igvm.spec.enums import PAGE_SIZE_2M, PAGE_SIZE_4K, Architecture, PageDataFlags, PlatformType
-from igvm.spec.initialization import CorimDocument, CorimSignature
+from igvm.file.header_extents import page_bytes
+from igvm.spec.directive import VPContext
+from igvm.spec.enums import PAGE_SIZE_4K, Architecture, PlatformType
+from igvm.spec.isolation import ISOLATIONS
 from igvm.spec.registry import HEADERS, HeaderRecord, type_of
 from igvm.wire.record import Record
+from igvm.write.deduplication import References
+from igvm.write.writer import fit
 
 if TYPE_CHECKING:
     import mmap
@@ -23,26 +24,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.file.context import Context
+    from igvm.spec.registry import Size
 
     Data = bytes | bytearray | memoryview | mmap.mmap | NDArray[Any]
     """File data: anything that is one contiguous buffer. It is not copied until it is written."""
 
 
-class One(NamedTuple):
+class PendingHeader(NamedTuple):
     """A header, and its data if it has any."""
 
     raw: bytes
     """Type, length, body and padding."""
-    at: int = 0
-    """Where in `raw` the file_offset field is."""
+    offset_field: int = 0
+    """Where in `raw` the field for the place of the data is."""
     data: memoryview | None = None
     """The data as it is to be stored."""
 
 
-class Many(NamedTuple):
+class PendingColumns(NamedTuple):
     """Headers in a row, and the data they refer to."""
 
     raw: NDArray[np.uint8]
+    """The headers, prefixes and padding included, shape (bytes,)."""
     references: References
 
 
@@ -71,8 +74,11 @@ def header_dtype(record: type[Record]) -> np.dtype[np.void]:
 
 @functools.cache
 def offset_field(record: type[Record]) -> int:
-    """Where in a whole header of `record` its file_offset field is; 0 where it has none."""
-    return next((8 + item.offset for item in record.FIELDS if item.name == "file_offset"), 0)
+    """Where in a whole header of `record` the field for its data's place is; 0 without data."""
+    spec = next((spec for spec in HEADERS.values() if spec.record is record), None)
+    if spec is None or spec.data is None:
+        return 0
+    return 8 + next(item.offset for item in record.FIELDS if item.name == spec.data.offset)
 
 
 def flat(data: Data, header: str) -> memoryview:
@@ -130,8 +136,10 @@ def column(value: Any, bits: int, count: int | None, header: str, field: str) ->
     return array.astype(f"<u{bits // 8}")
 
 
-def assemble(pieces: Iterable[One | Many]) -> tuple[NDArray[np.uint8], References]:
-    """The header section that `pieces` make, and the references of its headers.
+def assemble(
+    pending: Iterable[PendingHeader | PendingColumns],
+) -> tuple[NDArray[np.uint8], References]:
+    """The header section that `pending` headers make, and the references of its headers.
 
     Raises:
         ValidationError: the section has more bytes than the fixed header can say.
@@ -149,20 +157,21 @@ def assemble(pieces: Iterable[One | Many]) -> tuple[NDArray[np.uint8], Reference
             columns.append(np.array(singles, np.int64))
             singles.clear()
 
-    for piece in pieces:
-        if isinstance(piece, One):
-            if piece.data is not None:
-                singles.append((position + piece.at, len(buffers), 0, len(piece.data)))
-                buffers.append(piece.data)
-            raws.append(piece.raw)
+    for headers in pending:
+        if isinstance(headers, PendingHeader):
+            if headers.data is not None:
+                field = position + headers.offset_field
+                singles.append((field, len(buffers), 0, len(headers.data)))
+                buffers.append(headers.data)
+            raws.append(headers.raw)
         else:
             flush()
-            refs = piece.references
+            refs = headers.references
             which = refs.which + len(buffers)
             columns.append(np.stack((refs.at + position, which, refs.start, refs.size), axis=1))
             buffers += refs.buffers
-            raws.append(piece.raw.data)
-        position += len(piece.raw)
+            raws.append(headers.raw.data)
+        position += len(headers.raw)
     flush()
     fit(position, "the variable headers have", "variable_header_size")
     section = np.frombuffer(bytearray().join(raws), np.uint8)
@@ -181,29 +190,54 @@ def stored(
 ) -> memoryview | None:
     """`data` as it is stored for `record`, padding included; None where there is none to store.
 
+    Args:
+        record: the header.
+        data: bytes, or the registers of a VP_CONTEXT.
+        page_size: bytes of a page of the file.
+        architecture: the processor that the file is for.
+        platforms: the platform type of each mask.
+
     Raises:
         ValidationError: there is data where none can be, too much or none where some must be.
     """
-    kind = HEADERS.get(type_of(record))
-    name = type_of(record).name
-    if kind is None or kind.record is None or not offset_field(kind.record):
+    kind = type_of(record)
+    spec = HEADERS.get(kind)
+    declared = None if spec is None else spec.data
+    if declared is None:
         if data is not None:
-            raise ValidationError("this header refers to no data", header=name)
+            raise ValidationError("this header refers to no data", header=kind.name)
         return None
-    if getattr(record, "file_offset", 0):
+    if getattr(record, declared.offset, 0):
         message = "the writer fills this in; give the data and leave it 0"
-        raise ValidationError(message, header=name, field="file_offset")
-    if isinstance(record, VPContext):
+        raise ValidationError(message, header=kind.name, field=declared.offset)
+    if declared.size.rule == "context":
+        assert isinstance(record, VPContext)
         return _registers(record, data, architecture, platforms)
     if isinstance(data, (Record, VBSContext)):
-        raise ValidationError("registers are the data of a VP_CONTEXT", header=name)
-    blob = memoryview(b"") if data is None else flat(data, name)
-    if isinstance(record, PageData) and len(blob):
-        large = record.flags & PageDataFlags.IS_2MB_PAGE
-        return padded(blob, PAGE_SIZE_2M if large else page_size, name)
-    if isinstance(record, ParameterArea) and len(blob):
-        return padded(blob, record.number_of_bytes, name)
-    return blob if isinstance(record, (CorimDocument, CorimSignature)) else None
+        raise ValidationError("registers are the data of a VP_CONTEXT", header=kind.name)
+    blob = memoryview(b"") if data is None else flat(data, kind.name)
+    if not len(blob):
+        return blob if declared.empty == "stored" else None
+    if not declared.is_padded:
+        return blob
+    return padded(blob, _size(declared.size, record, page_size), kind.name)
+
+
+def with_size(record: HeaderRecord, blob: memoryview | None) -> HeaderRecord:
+    """`record` with its field for the size of its data set, where the data decides it."""
+    spec = HEADERS.get(type_of(record))
+    if spec is None or spec.data is None or blob is None or spec.data.is_padded:
+        return record
+    assert isinstance(record, Record)
+    return record.replace(**{spec.data.size.field: len(blob)})
+
+
+def _size(size: Size, record: HeaderRecord, page_size: int) -> int:
+    """Bytes of the data of `record`."""
+    if size.rule == "page":
+        return page_bytes(int(record.flags), page_size)  # type: ignore[union-attr]
+    value: int = getattr(record, size.field)
+    return value
 
 
 def _registers(
@@ -212,7 +246,7 @@ def _registers(
     architecture: Architecture,
     platforms: Mapping[int, PlatformType],
 ) -> memoryview:
-    """The registers of a VP_CONTEXT: a VBS list as it is, everything else on a page of 4 KiB."""
+    """The registers of a VP_CONTEXT: a counted list as it is, everything else on 4 KiB."""
     if data is None:
         raise ValidationError("registers are missing", header="VP_CONTEXT")
     if isinstance(data, VBSContext):
@@ -223,6 +257,8 @@ def _registers(
     if isinstance(data, Record):
         return padded(memoryview(data.pack()), PAGE_SIZE_4K, "VP_CONTEXT")
     blob = flat(data, "VP_CONTEXT")
-    if platforms.get(record.compatibility_mask) == PlatformType.VSM_ISOLATION:
+    kind = platforms.get(record.compatibility_mask)
+    isolation = None if kind is None else ISOLATIONS.get(kind)
+    if isolation is not None and isolation.context is not None and isolation.context.element:
         return blob
     return padded(blob, PAGE_SIZE_4K, "VP_CONTEXT")

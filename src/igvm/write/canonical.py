@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.file.data import context_format
-from igvm.file.dedup import References
-from igvm.file.join import join
-from igvm.file.lift import Lifted
+from igvm.file.context_columns import context_columns
 from igvm.file.read import parse
-from igvm.file.write import write
 from igvm.spec.context import VBSContextHeader, VBSRegister
 from igvm.spec.directive import RequiredMemory, SNPIDBlock, VPContext
 from igvm.spec.enums import Architecture, RelocatableRegionFlags, RequiredMemoryFlags, Section
@@ -20,8 +16,12 @@ from igvm.spec.hyperv import (
     X64_TABLE_REGISTERS,
 )
 from igvm.spec.initialization import RelocatableRegion
+from igvm.spec.isolation import CONTEXT_FORMATS
 from igvm.spec.registry import TYPE_OF
-from igvm.spec.vmsa import SEVVMSA
+from igvm.storage.join import join
+from igvm.write.deduplication import References
+from igvm.write.editable_headers import EditableHeaders
+from igvm.write.writer import write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,13 +51,13 @@ def canonical(file: IgvmFile) -> IgvmFile:
     import numpy as np
 
     keep = (file.masks != 0) | (file.sections == Section.PLATFORM)
-    lifted = Lifted(file, np.flatnonzero(keep))
-    _clear_padding(lifted)
-    _clear_reserved(lifted)
-    _clear_contexts(lifted)
+    headers = EditableHeaders(file, np.flatnonzero(keep))
+    _clear_padding(headers)
+    _clear_reserved(headers)
+    _clear_contexts(headers)
     parts = write(
-        lifted.section,
-        _with_clear_registers(lifted),
+        headers.section,
+        _with_clear_registers(headers),
         revision=file.revision,
         architecture=file.architecture,
         page_size=file.page_size,
@@ -65,57 +65,58 @@ def canonical(file: IgvmFile) -> IgvmFile:
     return parse(join(parts))
 
 
-def _clear_padding(lifted: Lifted) -> None:
+def _clear_padding(headers: EditableHeaders) -> None:
     """Zero the bytes between a body and the next multiple of eight."""
     import numpy as np
 
-    rows = np.flatnonzero(lifted.lengths & 7)
-    length = lifted.lengths[rows].astype(np.int64)
-    last = (lifted.offset[rows] + 8 + length) // 8
+    rows = np.flatnonzero(headers.lengths & 7)
+    length = headers.lengths[rows].astype(np.int64)
+    last = (headers.offset[rows] + 8 + length) // 8
     bits = (length & 7).astype(np.uint64) * np.uint64(8)
-    lifted.section.view("<u8")[last] &= (np.uint64(1) << bits) - np.uint64(1)
+    headers.section.view("<u8")[last] &= (np.uint64(1) << bits) - np.uint64(1)
 
 
-def _clear_reserved(lifted: Lifted) -> None:
+def _clear_reserved(headers: EditableHeaders) -> None:
     """Zero reserved fields and flags; those of an ID block stay as they are."""
     for record in TYPE_OF:
         names = [item.name for item in record.FIELDS if item.is_reserved]
         if record is SNPIDBlock or not (names or record in _ALL_FLAGS):
             continue
-        rows = lifted.rows(record)
+        rows = headers.rows(record)
         if not len(rows):
             continue
         for name in names:
-            lifted.change(record, name, rows, 0)
+            headers.change(record, name, rows, 0)
         if record in _ALL_FLAGS:
-            flags = lifted.column(record, "flags", rows)
-            lifted.change(record, "flags", rows, flags & flags.dtype.type(_ALL_FLAGS[record]))
+            flags = headers.column(record, "flags", rows)
+            headers.change(record, "flags", rows, flags & flags.dtype.type(_ALL_FLAGS[record]))
 
 
-def _clear_contexts(lifted: Lifted) -> None:
+def _clear_contexts(headers: EditableHeaders) -> None:
     """Zero the gpa where it is not that of a VMSA."""
     import numpy as np
 
-    file = lifted.file
-    rows = lifted.rows(VPContext)
-    plain = [context_format(file, file.header(int(i))) is not SEVVMSA for i in lifted.index[rows]]
-    lifted.change(VPContext, "gpa", rows[np.array(plain, np.bool_)], 0)
+    rows = headers.rows(VPContext)
+    contexts = context_columns(headers.file)
+    formats = contexts.format[np.searchsorted(contexts.index, headers.index[rows])]
+    in_memory = np.array([context.in_memory for context in CONTEXT_FORMATS])
+    headers.change(VPContext, "gpa", rows[~in_memory[formats]], 0)
 
 
-def _with_clear_registers(lifted: Lifted) -> References:
+def _with_clear_registers(headers: EditableHeaders) -> References:
     """The references, those to VBS registers leading to lists without bits that mean nothing."""
     import numpy as np
 
-    old = lifted.references
+    old = headers.references
     which, start = old.which.copy(), old.start.copy()
     buffers = list(old.buffers)
     done: dict[tuple[int, int], int] = {}
-    for row in np.flatnonzero(lifted.registers).tolist():
+    for row in np.flatnonzero(headers.counted).tolist():
         place = int(old.start[row]), int(old.size[row])
         if place not in done:
             done[place] = len(buffers)
-            found = lifted.file.buffer[place[0] : place[0] + place[1]]
-            buffers.append(memoryview(clear_registers(found, lifted.file.architecture)))
+            found = headers.file.buffer[place[0] : place[0] + place[1]]
+            buffers.append(memoryview(clear_registers(found, headers.file.architecture)))
         which[row], start[row] = done[place], 0
     return References(buffers, old.at, which, start, old.size)
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from igvm.errors import ValidationError
-from igvm.file.dedup import References
-from igvm.file.pieces import Many, One, column, flat, header_dtype, offset_field, raw_header
+from igvm.file.header_extents import page_bytes
 from igvm.spec.directive import PageData
-from igvm.spec.enums import PAGE_SIZE_2M, HeaderType, PageDataFlags
+from igvm.spec.enums import HeaderType
 from igvm.spec.registry import TYPE_OF
+from igvm.write.deduplication import References
+from igvm.write.pending_headers import (
+    PendingColumns,
+    PendingHeader,
+    column,
+    flat,
+    header_dtype,
+    offset_field,
+    raw_header,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +34,7 @@ _BATCH = 1 << 20
 
 def page_run(
     first: PageData, data: memoryview, step: int, *, elide_zero: bool
-) -> Iterator[One | Many]:
+) -> Iterator[PendingHeader | PendingColumns]:
     """Headers like `first` for `data`, `step` bytes each; the last page is padded with zeroes.
 
     Raises:
@@ -57,7 +66,7 @@ def page_run(
         elif page == whole:
             blob = memoryview(bytes(data[page * step :]) + bytes(step - rest))
         record = first.replace(gpa=first.gpa + page * step) if page else first
-        yield One(raw_header(HeaderType.PAGE_DATA, record.pack()), at, blob)
+        yield PendingHeader(raw_header(HeaderType.PAGE_DATA, record.pack()), at, blob)
 
 
 def page_columns(
@@ -67,7 +76,7 @@ def page_columns(
     *,
     page_size: int,
     **columns: Any,
-) -> Many:
+) -> PendingColumns:
     """Headers from columns; see `Builder.page_columns`."""
     import numpy as np
 
@@ -85,12 +94,16 @@ def page_columns(
         none = np.empty(0, np.int64)
         return _many(rows, none, memoryview(b""), none, page_size)
 
-    large = (rows["flags"] & np.uint32(PageDataFlags.IS_2MB_PAGE)) != 0
-    step = PAGE_SIZE_2M if len(rows) and large.all() else page_size
+    sizes = page_bytes(rows["flags"], page_size)
+    step = int(sizes.min()) if len(rows) else page_size
     if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != step:
         raise _wrong(
             f"data must be bytes of shape (rows, {step}) and is {data.dtype} {data.shape}"
-            + (", and pages of 2 MiB need a call of their own" if large.any() else "")
+            + (
+                ", and pages of 2 MiB need a call of their own"
+                if (sizes != page_size).any()
+                else ""
+            )
         )
     if source is None:
         if len(data) != len(rows):
@@ -134,14 +147,14 @@ def _many(
     data: memoryview,
     source: NDArray[Any],
     step: int,
-) -> Many:
+) -> PendingColumns:
     """`rows`, of which those `kept` refer to the pages `source` of `data`."""
     import numpy as np
 
     at = kept.astype(np.int64) * rows.dtype.itemsize + offset_field(PageData)
     which = np.zeros(len(kept), np.int64)
     refs = References([data], at, which, source.astype(np.int64) * step, np.full_like(at, step))
-    return Many(rows.view(np.uint8), refs)
+    return PendingColumns(rows.view(np.uint8), refs)
 
 
 def _not_zero(data: memoryview, count: int, step: int) -> NDArray[Any]:

@@ -6,15 +6,15 @@ import zlib
 from typing import TYPE_CHECKING
 
 from igvm.errors import ValidationError
-from igvm.file.dedup import distinct
 from igvm.spec.enums import PAGE_SIZE_4K, Architecture
 from igvm.spec.fixed import FixedHeaderV1, FixedHeaderV2
+from igvm.write.deduplication import distinct
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.file.dedup import References
+    from igvm.write.deduplication import References
 
 LARGEST = 0xFFFFFFFF
 """What the u32 fields of sizes and offsets hold."""

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from igvm.file.join import join
-from igvm.file.named import NamedHeaders
-from igvm.file.pages import page_columns, page_run, within_memory
-from igvm.file.pieces import Many, One, assemble, flat, offset_field, raw_header, stored
+from igvm.errors import ValidationError
+from igvm.file.header_extents import page_bytes
+from igvm.file.platforms import Platform, Platforms
 from igvm.file.read import parse
 from igvm.file.view import HeaderView
-from igvm.file.write import check_fixed, write
 from igvm.spec.context import NativeContextX64
 from igvm.spec.directive import PageData, ParameterArea
 from igvm.spec.enums import (
     OPTIONAL_BIT,
-    PAGE_SIZE_2M,
     PAGE_SIZE_4K,
     Architecture,
     PageDataFlags,
     PageDataType,
-    PlatformType,
     Section,
 )
-from igvm.spec.initialization import CorimDocument, CorimSignature
+from igvm.spec.isolation import ISOLATIONS
 from igvm.spec.platform import SupportedPlatform
 from igvm.spec.registry import type_of
+from igvm.storage.join import join
+from igvm.write.header_methods import HeaderMethods
+from igvm.write.page_headers import page_columns, page_run, within_memory
+from igvm.write.pending_headers import (
+    PendingColumns,
+    PendingHeader,
+    assemble,
+    flat,
+    offset_field,
+    raw_header,
+    stored,
+    with_size,
+)
+from igvm.write.writer import check_fixed, write
 
 if TYPE_CHECKING:
     import os
@@ -34,19 +44,18 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from igvm.file.context import Context
-    from igvm.file.pieces import Data
     from igvm.file.view import IgvmFile
     from igvm.spec.registry import HeaderRecord
+    from igvm.write.header_methods import OnPlatforms
+    from igvm.write.pending_headers import Data
 
-_NEEDS_VERSION_2 = {PlatformType.NATIVE, PlatformType.SEV, PlatformType.SEV_ES, PlatformType.CCA}
 
-
-class Builder(NamedHeaders):
+class Builder(HeaderMethods):
     """Makes a file.
 
     ```python
     builder = igvm.Builder()
-    snp = builder.platform(igvm.PlatformType.SEV_SNP, shared_gpa_boundary=1 << 46)
+    snp = builder.platform("snp", shared_gpa_boundary=1 << 46)
     builder.policy(igvm.SNPPolicy.of(abi_minor=0x1F, smt=1), snp)
     builder.pages(0xFFE00000, firmware, snp)
     builder.context(igvm.SEVVMSA(rip=0xFFF0), snp, gpa=0xFFFFFFFFF000)
@@ -82,8 +91,10 @@ class Builder(NamedHeaders):
         self._revision = revision
         self.architecture = architecture
         self.page_size = page_size
-        self._pieces: dict[int, list[One | Many]] = {section: [] for section in range(3)}
-        self.platforms = {}
+        self._pending: dict[int, list[PendingHeader | PendingColumns]] = {
+            section: [] for section in range(3)
+        }
+        self._platforms: list[Platform] = []
         self.areas = set()
         check_fixed(self.revision, architecture, page_size)
 
@@ -99,18 +110,23 @@ class Builder(NamedHeaders):
         Raises:
             ValidationError: the data of a header is not in the file.
         """
-        from igvm.file.lift import Lifted
+        from igvm.write.editable_headers import EditableHeaders
 
         index = headers.index if isinstance(headers, HeaderView) else headers
-        lifted = Lifted(file, index)
+        taken = EditableHeaders(file, index)
         self = cls(revision=file.revision, architecture=file.architecture, page_size=file.page_size)
-        for section, many in enumerate(lifted.by_section()):
-            self._pieces[section].append(many)
-        for row in lifted.rows(SupportedPlatform).tolist():
-            self._note(file.header(int(lifted.index[row])).record)
-        areas = lifted.column(ParameterArea, "parameter_area_index", lifted.rows(ParameterArea))
+        for section, columns in enumerate(taken.by_section()):
+            self._pending[section].append(columns)
+        for row in taken.rows(SupportedPlatform).tolist():
+            self._note(file.header(int(taken.index[row])).record)
+        areas = taken.column(ParameterArea, "parameter_area_index", taken.rows(ParameterArea))
         self.areas.update(areas.tolist())
         return self
+
+    @property
+    def platforms(self) -> Platforms:
+        """The platforms so far, in order; also by type or name."""
+        return Platforms(self._platforms)
 
     @property
     def revision(self) -> int:
@@ -137,14 +153,14 @@ class Builder(NamedHeaders):
             ValidationError: there is data where none can be, too much or none where some must be.
         """
         kind = type_of(record)
-        blob = stored(record, data, self.page_size, self.architecture, self.platforms)
+        kinds = {platform.mask: platform.type for platform in self._platforms}
+        blob = stored(record, data, self.page_size, self.architecture, kinds)
         self._needs_2 |= isinstance(data, NativeContextX64)
-        if isinstance(record, (CorimDocument, CorimSignature)) and blob is not None:
-            record = record.replace(size_bytes=len(blob))
+        record = with_size(record, blob)
         raw = raw_header(kind | OPTIONAL_BIT if optional else kind, record.pack())
         at = offset_field(type(record)) if blob is not None else 0
         section = Section.DIRECTIVE if kind.section == Section.UNKNOWN else kind.section
-        self._pieces[section].append(One(raw, at, blob))
+        self._pending[section].append(PendingHeader(raw, at, blob))
         self._note(record)
         return self
 
@@ -154,7 +170,7 @@ class Builder(NamedHeaders):
         self,
         gpa: int,
         data: Data,
-        mask: int,
+        platform: OnPlatforms,
         *,
         flags: PageDataFlags = PageDataFlags(0),  # noqa: B008 - immutable
         data_type: PageDataType = PageDataType.NORMAL,
@@ -165,7 +181,7 @@ class Builder(NamedHeaders):
         Args:
             gpa: address of the first byte.
             data: any number of bytes; the last page is padded with zeroes.
-            mask: the platforms.
+            platform: a platform of this builder, its type or its name; or several.
             flags: of every page. With IS_2MB_PAGE a page has 2 MiB, else `page_size` bytes.
             data_type: of every page.
             elide_zero: store no data for pages of zeroes: they mean the same and measure the
@@ -175,17 +191,18 @@ class Builder(NamedHeaders):
             FormatError: a value does not fit its field.
             ValidationError: the pages end past the 64 bit address space.
         """
-        step = PAGE_SIZE_2M if flags & PageDataFlags.IS_2MB_PAGE else self.page_size
+        step = page_bytes(int(flags), self.page_size)
+        mask = self.mask_of(platform)
         first = PageData(gpa=gpa, compatibility_mask=mask, flags=flags, data_type=data_type)
         run = page_run(first, flat(data, "PAGE_DATA"), step, elide_zero=elide_zero)
-        self._pieces[Section.DIRECTIVE] += run
+        self._pending[Section.DIRECTIVE] += run
         return self
 
     def empty_pages(
         self,
         gpa: int,
         count: int,
-        mask: int,
+        platform: OnPlatforms,
         *,
         flags: PageDataFlags = PageDataFlags(0),  # noqa: B008 - immutable
         data_type: PageDataType = PageDataType.NORMAL,
@@ -193,19 +210,23 @@ class Builder(NamedHeaders):
         """Load `count` pages without data, which is zeroes, from `gpa` up; otherwise as `pages`."""
         import numpy as np
 
-        step = PAGE_SIZE_2M if flags & PageDataFlags.IS_2MB_PAGE else self.page_size
+        step = page_bytes(int(flags), self.page_size)
+        mask = self.mask_of(platform)
         first = PageData(gpa=gpa, compatibility_mask=mask, flags=flags, data_type=data_type)
         first.pack()  # names a value that does not fit
         within_memory(gpa, count, step)
         gpas = np.arange(count, dtype=np.uint64) * np.uint64(step) + np.uint64(gpa)
-        return self.page_columns(gpas, None, mask, flags=flags, data_type=data_type)
+        return self.page_columns(
+            gpas, None, compatibility_mask=mask, flags=flags, data_type=data_type
+        )
 
     def page_columns(
         self,
         gpa: ArrayLike,
         data: NDArray[np.uint8] | None,
-        compatibility_mask: ArrayLike,
+        platform: OnPlatforms | None = None,
         *,
+        compatibility_mask: ArrayLike | None = None,
         flags: ArrayLike = 0,
         data_type: ArrayLike = PageDataType.NORMAL,
         source: ArrayLike | None = None,
@@ -216,16 +237,23 @@ class Builder(NamedHeaders):
             gpa: addresses, shape (n,).
             data: contents, shape (rows, page_size), or (rows, 2 MiB) where `flags` has
                 IS_2MB_PAGE throughout; None for pages without data.
-            compatibility_mask: one for all, or shape (n,); likewise `flags` and `data_type`.
-            flags: PageDataFlags.
-            data_type: PageDataType.
+            platform: one or several for all pages, as for `pages`.
+            compatibility_mask: in place of `platform` the mask bits, one for all or shape (n,).
+            flags: PageDataFlags, one for all or shape (n,).
+            data_type: PageDataType, one for all or shape (n,).
             source: the row of `data` that each header refers to, shape (n,), -1 for none. By
                 default header i refers to row i, and there are n rows.
 
         Raises:
-            ValidationError: a value does not fit its field, or a shape is not as said.
+            ValidationError: a value does not fit its field, a shape is not as said, or there is
+                not exactly one of `platform` and `compatibility_mask`.
         """
-        many = page_columns(
+        if (platform is None) == (compatibility_mask is None):
+            message = "pages need either platform or compatibility_mask"
+            raise ValidationError(message, header="PAGE_DATA", field="compatibility_mask")
+        if platform is not None:
+            compatibility_mask = self.mask_of(platform)
+        columns = page_columns(
             gpa,
             data,
             source,
@@ -234,7 +262,7 @@ class Builder(NamedHeaders):
             flags=flags,
             data_type=data_type,
         )
-        self._pieces[Section.DIRECTIVE].append(many)
+        self._pending[Section.DIRECTIVE].append(columns)
         return self
 
     # The result.
@@ -246,7 +274,7 @@ class Builder(NamedHeaders):
             ValidationError: a size does not fit 32 bits, or the version cannot have what is there.
         """
         section, references = assemble(
-            piece for section in self._pieces.values() for piece in section
+            headers for section in self._pending.values() for headers in section
         )
         return write(
             section,
@@ -280,7 +308,7 @@ class Builder(NamedHeaders):
             SaveError: `path` exists and `overwrite` is not set, or the disk refused.
             ValidationError: as for `to_bytes`; nothing is written then.
         """
-        from igvm.file.save import save
+        from igvm.storage.save import save
 
         save(path, [self.to_bytes(strict=True)] if strict else self.parts(), overwrite=overwrite)
 
@@ -289,7 +317,16 @@ class Builder(NamedHeaders):
     def _note(self, record: HeaderRecord) -> None:
         """Remember what later headers and the version depend on."""
         if isinstance(record, SupportedPlatform):
-            self.platforms[record.compatibility_mask] = record.platform_type
-            self._needs_2 |= record.platform_type in _NEEDS_VERSION_2
+            self._platforms.append(
+                Platform(
+                    type=record.platform_type,
+                    mask=record.compatibility_mask,
+                    version=record.platform_version,
+                    highest_vtl=record.highest_vtl,
+                    shared_gpa_boundary=record.shared_gpa_boundary,
+                )
+            )
+            isolation = ISOLATIONS.get(record.platform_type)
+            self._needs_2 |= isolation is not None and isolation.revision > 1
         elif isinstance(record, ParameterArea):
             self.areas.add(record.parameter_area_index)
