@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from igvm.file.canonical import canonical
     from igvm.file.check import check
     from igvm.file.check.finding import Finding, Severity
+    from igvm.file.check.strict_reading import open, parse  # noqa: A004 - the names that users know
     from igvm.file.context import VBSContext
     from igvm.file.header import Header
-    from igvm.file.read import open, parse  # noqa: A004 - the names that users know
     from igvm.file.table import Table
     from igvm.file.view import HeaderView, IgvmFile
     from igvm.launch.hashes import KernelHashes
@@ -138,8 +138,8 @@ _HOME = {
     "Table": "igvm.file.table",
     "HeaderView": "igvm.file.view",
     "IgvmFile": "igvm.file.view",
-    "open": "igvm.file.read",
-    "parse": "igvm.file.read",
+    "open": "igvm.file.check.strict_reading",
+    "parse": "igvm.file.check.strict_reading",
     "plan": "igvm.launch.planning",
     "LaunchPlan": "igvm.launch.plan",
     "Operation": "igvm.launch.plan",
