@@ -263,14 +263,14 @@ class Builder(NamedHeaders):
         """
         result = join(self.parts())
         if strict:
-            from igvm.file.check.strict_reading import parse
+            from igvm.checks.strict_reading import parse
 
             parse(result, strict=True)
         return result
 
     def build(self, *, strict: bool = False) -> IgvmFile:
         """A view of the file, as `igvm.parse(builder.to_bytes(), strict=strict)`."""
-        from igvm.file.check.strict_reading import parse
+        from igvm.checks.strict_reading import parse
 
         return parse(join(self.parts()), strict=strict)
 

@@ -1,0 +1,157 @@
+"""Parameter areas: declared, written to, inserted, and nothing after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from igvm.checks.finding import Severity
+from igvm.checks.rule import Many, headers, rule
+from igvm.spec.directive import ParameterArea, ParameterInsert
+from igvm.spec.enums import HeaderType
+
+if TYPE_CHECKING:
+    from igvm.checks.inspection.inspected_file import Facts
+    from igvm.checks.rule import Found
+
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+_LEAST = {
+    HeaderType.VP_COUNT_PARAMETER: 4,
+    HeaderType.ENVIRONMENT_INFO_PARAMETER: 4,
+    HeaderType.MMIO_RANGES: 32,
+    HeaderType.MEMORY_MAP: 24,
+    HeaderType.SRAT: 48,
+    HeaderType.MADT: 44,
+    HeaderType.SLIT: 44,
+    HeaderType.PPTT: 36,
+    HeaderType.DEVICE_TREE: 40,
+    HeaderType.COMMAND_LINE: 1,
+}
+"""The least that a loader writes: a value, one entry, the head of a table, a NUL."""
+
+
+@rule(
+    "area-size",
+    ERROR,
+    "number_of_bytes of a parameter area must be a multiple of the page size",
+    "IGVM_VHS_PARAMETER_AREA.number_of_bytes",
+)
+def area_size(facts: Facts) -> Found:
+    """Areas go into guest memory page by page; the reference crate refuses other sizes."""
+    table = facts.table(ParameterArea)
+    size = table[ParameterArea.number_of_bytes]
+    yield from headers(table.index, size % facts.page != 0, "number_of_bytes")
+
+
+@rule(
+    "area-twice",
+    ERROR,
+    "a parameter_area_index must be declared once",
+    "IGVM_VHS_PARAMETER_AREA.parameter_area_index",
+)
+def area_twice(facts: Facts) -> Found:
+    """Each index can be used exactly once, even after its area was inserted.
+
+    The reference crate refuses the file. Give the second area a number of its own.
+    """
+    if len(facts.areas.again):
+        yield Many(facts.areas.again, "parameter_area_index", "area {shown} is declared already")
+
+
+@rule(
+    "area-undeclared",
+    ERROR,
+    "a parameter area must be declared before it is used or inserted",
+    "IGVM_VHS_PARAMETER_INSERT.parameter_area_index, IGVM_VHS_PARAMETER",
+)
+def area_undeclared(facts: Facts) -> Found:
+    """A loader goes through the headers once and has no area of that number yet.
+
+    The reference crate refuses the file. Move the PARAMETER_AREA to the front.
+    """
+    if len(facts.areas.undeclared):
+        yield Many(facts.areas.undeclared, "parameter_area_index", "there is no area {shown} yet")
+
+
+@rule(
+    "area-inserted",
+    ERROR,
+    "a parameter area must not be used or inserted after its insertion",
+    "IGVM_VHS_PARAMETER_INSERT.parameter_area_index",
+)
+def area_inserted(facts: Facts) -> Found:
+    """Once inserted, the index becomes invalid; the memory is the guest's and cannot change.
+
+    The reference crate refuses the file, whatever platforms the inserts are for.
+    """
+    if len(facts.areas.too_late):
+        yield Many(facts.areas.too_late, "parameter_area_index", "area {shown} is inserted already")
+
+
+@rule(
+    "area-never-inserted",
+    NOTE,
+    "a parameter area that is not inserted does not reach the guest",
+    "IGVM_VHS_PARAMETER_AREA",
+)
+def area_never_inserted(facts: Facts) -> Found:
+    """A loader fills the area and drops it. Insert it, or leave it out."""
+    if len(facts.areas.never):
+        yield Many(facts.areas.never, "parameter_area_index", "area {shown} is never inserted")
+
+
+@rule(
+    "parameter-fit",
+    ERROR,
+    "a parameter must fit its area at byte_offset",
+    "IGVM_VHS_PARAMETER.byte_offset",
+)
+def parameter_fit(facts: Facts) -> Found:
+    """A well behaving loader fails where it can't write the parameter.
+
+    What is looked at is the least that there is to write: four bytes for a number, one entry of
+    a map, the head of a table. The reference crate doesn't look.
+    """
+    import numpy as np
+
+    areas = facts.areas
+    least = np.zeros(0x402, np.uint64)
+    for kind, size in _LEAST.items():
+        least[kind] = size
+    room, known = areas.size_of(areas.user_area)
+    ends = areas.user_offset.astype(np.uint64) + least[areas.user_type]
+    past = known & (ends > room)
+    rooms = room[past]
+    yield from headers(
+        areas.user, past, "byte_offset", lambda k: f"the area has {int(rooms[k]):#x} bytes"
+    )
+
+
+@rule(
+    "parameter-same-place",
+    WARNING,
+    "two parameters should not start at the same byte of an area",
+    "IGVM_VHS_PARAMETER.byte_offset",
+)
+def parameter_same_place(facts: Facts) -> Found:
+    """The second overwrites the first, and the guest reads one as the other."""
+    import numpy as np
+
+    areas = facts.areas
+    key = areas.user_area.astype(np.uint64) << np.uint64(32) | areas.user_offset
+    order = np.argsort(key, kind="stable")
+    again = order[1:][key[order][1:] == key[order][:-1]]
+    if len(again):
+        yield Many(np.sort(areas.user[again]), "byte_offset", "another parameter is at {shown}")
+
+
+@rule(
+    "insert-alignment",
+    ERROR,
+    "the gpa of a PARAMETER_INSERT must be a multiple of the page size",
+    "IGVM_VHS_PARAMETER_INSERT.gpa",
+)
+def insert_alignment(facts: Facts) -> Found:
+    """Areas go into guest memory page by page; the reference crate refuses other addresses."""
+    table = facts.table(ParameterInsert)
+    yield from headers(table.index, table[ParameterInsert.gpa] % facts.page != 0, "gpa")
