@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import igvm
-from igvm.checks.inspection.inspected_file import Facts
+from igvm.checks.inspection.inspected_file import InspectedFile
 from tests import raw
 from tests.checks.small import raw_type
 
@@ -70,6 +70,6 @@ def test_areas_are_followed(seed: int) -> None:
     """Sorting all headers by area finds what a loop over the headers finds."""
     headers = _headers(seed)
     heads = raw.platform() + b"".join(map(raw_type, headers))
-    areas = Facts(igvm.parse(raw.Raw(heads).file())).areas
-    found = (areas.again, areas.undeclared, areas.too_late, areas.never)
+    areas = InspectedFile(igvm.parse(raw.Raw(heads).file())).areas
+    found = (areas.redeclared, areas.undeclared, areas.after_insertion, areas.never_inserted)
     assert _followed(headers) == tuple(column.tolist() for column in found)

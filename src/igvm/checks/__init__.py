@@ -28,13 +28,14 @@ def check(file: IgvmFile, rules: str = "spec", *, most: int = 100) -> list[Findi
         ValidationError: there is no such rule set.
     """
     if rules == "spec":
-        from igvm.checks.inspection.inspected_file import Facts
-        from igvm.checks.rule import SPEC_RULES, run
+        from igvm.checks.inspection.inspected_file import InspectedFile
+        from igvm.checks.rule import SPEC_RULES
+        from igvm.checks.running import run
         from igvm.checks.specification import load
 
         load()
-        facts = Facts(file)
-        return [finding for one in SPEC_RULES.values() for finding in run(one, facts, most)]
+        inspected = InspectedFile(file)
+        return [finding for rule in SPEC_RULES.values() for finding in run(rule, inspected, most)]
     if rules in RULE_SETS:
         from igvm.checks.reference import verdict
 

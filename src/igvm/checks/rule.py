@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from igvm.checks.finding import Finding, Severity
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.checks.inspection.inspected_file import Facts
-    from igvm.file.view import IgvmFile
-    from igvm.wire.record import Record
+    from igvm.checks.finding import Severity
+    from igvm.checks.inspection.inspected_file import InspectedFile
 
     Found = Iterable["Place | Many | Lazy"]
-    Body = Callable[[Facts], Found]
+    Body = Callable[[InspectedFile], Found]
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +39,7 @@ class Many(msgspec.Struct, frozen=True, gc=False):
     """Headers that break a rule alike; a place is made for those that are listed only."""
 
     index: Any
-    """Positions of the headers in the file, an integer array."""
+    """Positions of the headers in the file: integers, an array of shape (n,) or a list."""
     field: str = ""
     """The field to blame, `id_public_key.curve` for one of a nested record."""
     describe: Any = "{field} is {shown}"
@@ -69,7 +66,7 @@ class Rule(msgspec.Struct, frozen=True):
     source: str
     """The clause: igvm_defs structure and field, or the document that says so."""
     body: Any
-    """From the Facts of a file to the places that break the rule."""
+    """From an InspectedFile to the places that break the rule."""
     rationale: str = ""
     """Why it matters and what to do, for the documentation; from the body's docstring."""
 
@@ -85,7 +82,14 @@ def rule(name: str, severity: Severity, words: str, source: str) -> Callable[[Bo
         if name in SPEC_RULES:
             message = f"there is a rule {name} already"
             raise ValueError(message)
-        SPEC_RULES[name] = Rule(name, severity, words, source, body, inspect.getdoc(body) or "")
+        SPEC_RULES[name] = Rule(
+            name=name,
+            severity=severity,
+            words=words,
+            source=source,
+            body=body,
+            rationale=inspect.getdoc(body) or "",
+        )
         return body
 
     return declare
@@ -97,85 +101,13 @@ def headers(
     field: str = "",
     describe: str | Callable[[int], str] = "{field} is {shown}",
 ) -> Iterator[Many]:
-    """The headers of `index`, a table's or a file's, at which `where` holds."""
+    """The headers of `index`, a table's or a file's, at which `where` holds.
+
+    Args:
+        index: positions of the headers in the file, shape (n,), intp.
+        where: which of them break the rule, shape (n,), bool.
+        field: as in Many.
+        describe: as in Many.
+    """
     if where.any():
         yield Many(index[where], field, describe)
-
-
-def run(one: Rule, facts: Facts, most: int) -> list[Finding]:
-    """The findings of one rule: at most `most`, the last of which counts the rest."""
-    most = max(1, most)
-    listed: list[Finding] = []
-    total = 0
-    for found in one.body(facts):
-        room = most - len(listed)
-        if isinstance(found, Many):
-            total += len(found.index)
-            wanted = min(room, len(found.index))
-            listed += [_of_header(one, facts.file, found, i) for i in range(wanted)]
-        elif isinstance(found, Lazy):
-            total += found.count
-            wanted = min(room, found.count)
-            listed += [_finding(one, facts.file, found.place(i)) for i in range(wanted)]
-        else:
-            total += 1
-            if room:
-                listed.append(_finding(one, facts.file, found))
-    if total > len(listed):
-        listed[-1] = msgspec.structs.replace(listed[-1], more=total - len(listed))
-    return listed
-
-
-def locate(record: type[Record], path: str) -> tuple[int, int]:
-    """Offset and size of the field `path` of `record`; dots go into nested records."""
-    at = size = 0
-    inside: Any = record
-    for name in path.split("."):
-        item = next(item for item in inside.FIELDS if item.name == name)
-        at, size, inside = at + item.offset, item.size, item.type
-    return at, size
-
-
-def _of_header(one: Rule, file: IgvmFile, found: Many, position: int) -> Finding:
-    """The finding for one of many headers."""
-    index = int(found.index[position])
-    header = file.header(index)
-    offset, value = header.offset, None
-    if found.field:
-        offset += 8 + locate(type(header.record), found.field)[0]  # type: ignore[arg-type]
-        value = _value(header.record, found.field)
-    if isinstance(found.describe, str):
-        shown = f"{value:#x}" if isinstance(value, int) and value > 9 else value
-        message = found.describe.format(field=found.field, value=value, shown=shown)
-    else:
-        message = found.describe(position)
-    place = Place(message, index, header.name, found.field or None, offset, value)
-    return _finding(one, file, place)
-
-
-def _value(record: Any, path: str) -> int | str:
-    """The value of the field `path`: a number, or the bytes in hex."""
-    for name in path.split("."):
-        record = getattr(record, name)
-    if isinstance(record, int):
-        return int(record)
-    return bytes(record if isinstance(record, bytes) else record.pack()).hex()
-
-
-def _finding(one: Rule, file: IgvmFile, place: Place) -> Finding:
-    """What is reported for `place`."""
-    name, offset = place.header, place.offset
-    if place.index is not None:
-        header = file.header(place.index)
-        name = name or header.name
-        offset = header.offset if offset is None else offset
-    return Finding(
-        rule=one.name,
-        severity=one.severity,
-        message=f"{place.message}; {one.words}" if place.message else one.words,
-        header_index=place.index,
-        header_type=name,
-        field=place.field,
-        offset=offset,
-        value=place.value,
-    )

@@ -1,4 +1,4 @@
-"""What several rules want to know of a file, computed once for a check."""
+"""A file as the rules look at it: what several of them want to know, computed once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from igvm.file.table import Table
-from igvm.spec.enums import PAGE_SIZE_4K, PlatformType
+from igvm.spec.enums import PAGE_SIZE_4K, SECTION_RANGES, PlatformType
 from igvm.spec.platform import SupportedPlatform
 from igvm.spec.registry import HEADERS, TYPE_OF
 from igvm.wire.record import Record
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.checks.inspection.address_ranges import Ranges
-    from igvm.checks.inspection.context_columns import Contexts
-    from igvm.checks.inspection.data_extents import Extents
-    from igvm.checks.inspection.guest_memory import Memory
-    from igvm.checks.inspection.parameter_areas import Areas
+    from igvm.checks.inspection.address_ranges import AddressRanges
+    from igvm.checks.inspection.context_columns import ContextColumns
+    from igvm.checks.inspection.data_extents import DataExtents
+    from igvm.checks.inspection.guest_memory import GuestMemory
+    from igvm.checks.inspection.parameter_areas import ParameterAreas
     from igvm.file.view import IgvmFile
 
     Bools = NDArray[np.bool_]
@@ -30,43 +30,36 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 
+PAST_TYPES = max(types.stop for types in SECTION_RANGES.values())
+"""One more than the highest type of any section; stands for it and all above in `capped_types`."""
 
-def some(column: NDArray[Any]) -> Bools:
-    """Which rows of `column`, bytes or nested records, are not all zero."""
-    import numpy as np
-
-    rows = column if column.dtype == np.uint8 else np.ascontiguousarray(column).view(np.uint8)
-    result: Bools = np.any(rows.reshape(len(column), -1 if len(column) else 1), axis=1)
-    return result
+_BATCH = 256
+"""Pieces of the file that are looked at in one go: very many contexts may share one page."""
 
 
-PAST_TYPES = 0x401
-"""One more than the highest type of any section; stands for all of them in `Facts.small_types`."""
-
-
-class Facts:
-    """A file as the rules look at it.
+class InspectedFile:
+    """A file and what the rules ask of it, each answer computed when it is first asked for.
 
     Attributes:
         file: the file.
-        page: bytes of a page; 4096 where the file names a size that cannot be.
+        page_size: bytes of a page; 4096 where the file names a size that cannot be.
         data_start: where the file data starts, after the variable headers.
-        size: bytes of the file.
+        file_size: bytes of the file.
     """
 
     def __init__(self, file: IgvmFile) -> None:
         self.file = file
         size = file.page_size
-        self.page = size if size > 0 and size & size - 1 == 0 else PAGE_SIZE_4K
+        self.page_size = size if size > 0 and size & size - 1 == 0 else PAGE_SIZE_4K
         self.data_start = file.section_offset + len(file.section)
-        self.size = len(file.buffer)
+        self.file_size = len(file.buffer)
         self._tables: dict[type[Record], Table[Any]] = {}
 
     # Headers.
 
     @functools.cached_property
-    def small_types(self) -> NDArray[np.uint32]:
-        """The type of every header; PAST_TYPES for types above all ranges."""
+    def capped_types(self) -> NDArray[np.uint32]:
+        """The type of every header, shape (n,), uint32; PAST_TYPES for those above all ranges."""
         import numpy as np
 
         return np.minimum(self.file.types, np.uint32(PAST_TYPES))
@@ -76,7 +69,7 @@ class Facts:
         """The types that the file has headers of."""
         import numpy as np
 
-        return frozenset(np.flatnonzero(np.bincount(self.small_types)).tolist())
+        return frozenset(np.flatnonzero(np.bincount(self.capped_types)).tolist())
 
     def table(self, record: type[R]) -> Table[R]:
         """The headers of `record`, whose length is right, as columns."""
@@ -93,7 +86,11 @@ class Facts:
 
     @functools.cached_property
     def masks(self) -> tuple[Positions, Masks]:
-        """Every header that has a compatibility mask and is no platform, and its mask."""
+        """Every header that has a compatibility mask and is no platform, and its mask.
+
+        Returns:
+            Positions in the file, shape (n,), intp, ascending; masks, shape (n,), uint32.
+        """
         import numpy as np
 
         tables = [
@@ -121,91 +118,101 @@ class Facts:
         import numpy as np
 
         table = self.table(SupportedPlatform)
-        kinds = table[SupportedPlatform.platform_type]
+        types = table[SupportedPlatform.platform_type]
         masks = table[SupportedPlatform.compatibility_mask]
         return {
-            PlatformType(kind): int(np.bitwise_or.reduce(masks[kinds == kind]))
-            for kind in np.unique(kinds).tolist()
+            PlatformType(number): int(np.bitwise_or.reduce(masks[types == number]))
+            for number in np.unique(types).tolist()
         }
 
-    def bits(self, *kinds: PlatformType) -> int:
-        """The mask bits of platforms of `kinds`."""
-        result = 0
-        for kind in kinds:
-            result |= self.platforms.get(kind, 0)
-        return result
+    def mask_of(self, *platforms: PlatformType) -> int:
+        """The mask bits of `platforms`; zero where the file has none of them."""
+        bits = 0
+        for platform in platforms:
+            bits |= self.platforms.get(platform, 0)
+        return bits
 
     @functools.cached_property
-    def declared(self) -> int:
+    def declared_mask(self) -> int:
         """The mask bits of all platforms."""
-        return self.bits(*self.platforms)
+        return self.mask_of(*self.platforms)
 
     def names(self, mask: int) -> str:
         """The platforms that `mask` names."""
-        names = [kind.name for kind, bits in self.platforms.items() if bits & mask]
+        names = [platform.name for platform, bits in self.platforms.items() if bits & mask]
         return " and ".join(names) or "no platform"
 
-    def each_bit(self, *masks: Masks) -> Iterator[int]:
+    def distinct_platform_bits(self, *masks: Masks) -> Iterator[int]:
         """Platform bits that between them stand for every platform.
 
         Platforms that load the same of the headers with `masks` are looked at once.
+
+        Args:
+            masks: compatibility masks of headers, each of shape (n,), uint32.
         """
         import numpy as np
 
         seen = set()
         distinct = [np.unique(mask) if (mask[:1] != mask).any() else mask[:1] for mask in masks]
-        few = np.concatenate(distinct)
-        rest = self.declared
-        while rest:
-            bit = rest & -rest
-            rest ^= bit
-            loads = (few & np.uint32(bit)) != 0
-            pattern = loads.tobytes()
-            if pattern not in seen and loads.any():
+        different_masks = np.concatenate(distinct)
+        bits_left = self.declared_mask
+        while bits_left:
+            bit = bits_left & -bits_left
+            bits_left ^= bit
+            is_loaded = (different_masks & np.uint32(bit)) != 0
+            pattern = is_loaded.tobytes()
+            if pattern not in seen and is_loaded.any():
                 seen.add(pattern)
                 yield bit
 
-    def second(self, mask: Masks) -> Bools:
-        """Which of the headers with `mask` are for a platform that an earlier one is for."""
+    def repeats_platform(self, mask: Masks) -> Bools:
+        """Which of the headers with `mask` are for a platform that an earlier one is for.
+
+        Args:
+            mask: compatibility masks in file order, shape (n,), uint32.
+
+        Returns:
+            Shape (n,), bool.
+        """
         import numpy as np
 
         before = np.zeros_like(mask)
         before[1:] = np.bitwise_or.accumulate(mask)[:-1]
-        second: Bools = (mask & before & np.uint32(self.declared)) != 0
-        return second
+        repeats: Bools = (mask & before & np.uint32(self.declared_mask)) != 0
+        return repeats
 
     # Shared work, each in a module of its own.
 
     @functools.cached_property
-    def areas(self) -> Areas:
+    def areas(self) -> ParameterAreas:
         """Parameter areas and what happens to them."""
         from igvm.checks.inspection.parameter_areas import read_areas
 
         return read_areas(self)
 
     @functools.cached_property
-    def contexts(self) -> Contexts:
+    def contexts(self) -> ContextColumns:
         """VP contexts and the formats they have."""
         from igvm.checks.inspection.context_columns import read_contexts
 
         return read_contexts(self)
 
     @functools.cached_property
-    def extents(self) -> Extents:
+    def data_extents(self) -> DataExtents:
         """The file data that headers refer to."""
         from igvm.checks.inspection.data_extents import read_extents
 
         return read_extents(self)
 
     @functools.cached_property
-    def guest_memory(self) -> Memory:
+    def guest_memory(self) -> GuestMemory:
         """Guest memory that headers name."""
         from igvm.checks.inspection.guest_memory import read_memory
 
         return read_memory(self)
 
     @functools.cached_property
-    def imported(self) -> Ranges | None:
+    def imported_memory(self) -> AddressRanges | None:
         """Guest memory that a loader fills; None where there is none."""
         from igvm.checks.inspection.guest_memory import read_imported
 
@@ -215,42 +222,49 @@ class Facts:
 
     @functools.cached_property
     def octets(self) -> NDArray[np.uint8]:
-        """Every byte of the file."""
+        """Every byte of the file, shape (file_size,), uint8."""
         import numpy as np
 
         return np.frombuffer(self.file.buffer, np.uint8)
 
     def payloads(self, record: type[Record]) -> NDArray[np.void]:
-        """Every place of the file that `record` fits, by byte offset; nothing is copied."""
+        """Every place of the file that `record` fits, by byte offset; nothing is copied.
+
+        Returns:
+            Shape (file_size - record.SIZE + 1,), the record's dtype; element i starts at byte i.
+        """
         import numpy as np
 
-        count = max(0, self.size - record.SIZE + 1)
+        count = max(0, self.file_size - record.SIZE + 1)
         if count == 0:
             return np.empty(0, record.dtype())
         return np.ndarray((count,), record.dtype(), self.octets, 0, (1,))
 
     def stray(
-        self, offsets: NDArray[np.int64], wanted: bytes
+        self, offsets: NDArray[np.int64], forbidden: bytes
     ) -> tuple[Positions, NDArray[np.intp]]:
-        """Which pieces of the file at `offsets` have a bit where `wanted` has one.
+        """Which pieces of the file at `offsets` have a bit where `forbidden` has one.
 
-        Each piece is as long as `wanted` and lies in the file.
+        Args:
+            offsets: byte offsets in the file, shape (n,), int64. Each piece is as long as
+                `forbidden` and lies in the file.
+            forbidden: ones where a piece must have zeroes.
 
         Returns:
-            Positions in `offsets`, and for each the first such byte of the piece.
+            Positions in `offsets`, and for each the first such byte of the piece; both of shape
+            (m,), intp.
         """
         import numpy as np
 
-        width = len(wanted)
-        mask = np.frombuffer(wanted, np.uint8)
+        width = len(forbidden)
+        forbidden_bits = np.frombuffer(forbidden, np.uint8)
         rows: list[Any] = [np.empty(0, np.intp)]
-        bytes_: list[Any] = [np.empty(0, np.intp)]
-        count = self.size - width + 1
-        places = np.ndarray((count, width), np.uint8, self.octets, 0, (1, 1))
-        # In batches: very many contexts may share one page.
-        for start in range(0, len(offsets), 256):
-            bad = (places[offsets[start : start + 256]] & mask) != 0
-            which = np.flatnonzero(bad.any(axis=1))
-            rows.append(which + start)
-            bytes_.append(bad[which].argmax(axis=1))
-        return np.concatenate(rows), np.concatenate(bytes_)
+        first_bytes: list[Any] = [np.empty(0, np.intp)]
+        count = self.file_size - width + 1
+        pieces = np.ndarray((count, width), np.uint8, self.octets, 0, (1, 1))
+        for start in range(0, len(offsets), _BATCH):
+            is_stray = (pieces[offsets[start : start + _BATCH]] & forbidden_bits) != 0
+            dirty = np.flatnonzero(is_stray.any(axis=1))
+            rows.append(dirty + start)
+            first_bytes.append(is_stray[dirty].argmax(axis=1))
+        return np.concatenate(rows), np.concatenate(first_bytes)

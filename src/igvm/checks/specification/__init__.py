@@ -1,6 +1,6 @@
 """The specification as rules, one module for each subject.
 
-A rule is a function under `@rule(...)` that gets the `Facts` of a file and yields the places
+A rule is a function under `@rule(...)` that gets an `InspectedFile` and yields the places
 where it is broken; its docstring is the text of its page in the documentation.
 """
 

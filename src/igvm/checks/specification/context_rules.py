@@ -12,7 +12,7 @@ from igvm.spec.fixed import FORMAT_VERSION_1
 from igvm.spec.vmsa import SEVVMSA
 
 if TYPE_CHECKING:
-    from igvm.checks.inspection.inspected_file import Facts
+    from igvm.checks.inspection.inspected_file import InspectedFile
     from igvm.checks.rule import Found
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -32,16 +32,16 @@ _NEED_ONE = (
     "a VP_CONTEXT must not be for TDX",
     "IGVM_VHS_VP_CONTEXT",
 )
-def context_tdx(facts: Facts) -> Found:
+def context_tdx(inspected: InspectedFile) -> Found:
     """A TD starts in the architectural reset state, which no file can change.
 
     The reference crate refuses the file. Take TDX out of the mask.
     """
     import numpy as np
 
-    contexts = facts.contexts
-    tdx = contexts.mask & np.uint32(facts.bits(PlatformType.TDX)) != 0
-    yield from headers(contexts.index, tdx, "compatibility_mask")
+    contexts = inspected.contexts
+    is_for_tdx = contexts.mask & np.uint32(inspected.mask_of(PlatformType.TDX)) != 0
+    yield from headers(contexts.index, is_for_tdx, "compatibility_mask")
 
 
 @rule(
@@ -50,19 +50,19 @@ def context_tdx(facts: Facts) -> Found:
     "the platforms of a VP_CONTEXT must have one format of context",
     "IGVM_VHS_VP_CONTEXT.file_offset",
 )
-def context_format(facts: Facts) -> Found:
+def context_format(inspected: InspectedFile) -> Found:
     """The platform of the mask says how the registers are stored, and two say different things.
 
     SEV_SNP and SEV_ES have a VMSA, VSM_ISOLATION a list of registers, NATIVE and SEV a native
     context, CCA its own. Write one VP_CONTEXT for each.
     """
-    contexts = facts.contexts
+    contexts = inspected.contexts
     masks = contexts.mask[contexts.ambiguous]
     yield from headers(
         contexts.index,
         contexts.ambiguous,
         "compatibility_mask",
-        lambda k: f"it is for {facts.names(int(masks[k]))}",
+        lambda row: f"it is for {inspected.names(int(masks[row]))}",
     )
 
 
@@ -72,14 +72,14 @@ def context_format(facts: Facts) -> Found:
     "a VP_CONTEXT should be for exactly one platform",
     "IGVM_VHS_VP_CONTEXT.compatibility_mask; the igvm crate (InvalidVpContextPlatformType)",
 )
-def context_mask(facts: Facts) -> Found:
+def context_mask(inspected: InspectedFile) -> Found:
     """The reference crate looks for one platform with exactly this mask.
 
     It refuses a mask of several bits even where the formats agree.
     """
-    contexts = facts.contexts
-    several = contexts.mask & contexts.mask - 1 != 0
-    yield from headers(contexts.index, several, "compatibility_mask")
+    contexts = inspected.contexts
+    has_several_bits = contexts.mask & contexts.mask - 1 != 0
+    yield from headers(contexts.index, has_several_bits, "compatibility_mask")
 
 
 @rule(
@@ -88,16 +88,15 @@ def context_mask(facts: Facts) -> Found:
     "native contexts should be in version 2 files",
     "IgvmNativeVpContextX64",
 )
-def context_version(facts: Facts) -> Found:
+def context_version(inspected: InspectedFile) -> Found:
     """The specification supports contexts of NATIVE and SEV in version 2 and later files only.
 
     The reference crate and its tools read and write them in version 1 files as well.
     """
-    contexts = facts.contexts
-    if facts.file.revision == FORMAT_VERSION_1:
-        yield from headers(
-            contexts.index, contexts.of(NativeContextX64), describe="the file has version 1"
-        )
+    contexts = inspected.contexts
+    is_native = contexts.of(NativeContextX64)
+    if inspected.file.revision == FORMAT_VERSION_1:
+        yield from headers(contexts.index, is_native, describe="the file has version 1")
 
 
 @rule(
@@ -106,14 +105,14 @@ def context_version(facts: Facts) -> Found:
     "the gpa of a VP_CONTEXT must be zero where nothing goes into guest memory",
     "IGVM_VHS_VP_CONTEXT.gpa",
 )
-def context_gpa_zero(facts: Facts) -> Found:
+def context_gpa_zero(inspected: InspectedFile) -> Found:
     """On SEV, NATIVE, VSM_ISOLATION and CCA the registers are set by the loader.
 
     The reference crate drops the address when it reads the file.
     """
-    contexts = facts.contexts
-    without = contexts.of(NativeContextX64, VBSContextHeader, CCAContext)
-    yield from headers(contexts.index, without & (contexts.gpa != 0), "gpa")
+    contexts = inspected.contexts
+    has_no_page = contexts.of(NativeContextX64, VBSContextHeader, CCAContext)
+    yield from headers(contexts.index, has_no_page & (contexts.gpa != 0), "gpa")
 
 
 @rule(
@@ -122,11 +121,11 @@ def context_gpa_zero(facts: Facts) -> Found:
     "the gpa of a VMSA must be a multiple of 4 KiB",
     "IGVM_VHS_VP_CONTEXT.gpa; the igvm crate (UnalignedAddress)",
 )
-def context_gpa_alignment(facts: Facts) -> Found:
+def context_gpa_alignment(inspected: InspectedFile) -> Found:
     """A VMSA is a page of guest memory; the reference crate refuses other addresses."""
-    contexts = facts.contexts
-    wrong = contexts.of(SEVVMSA) & (contexts.gpa % PAGE_SIZE_4K != 0)
-    yield from headers(contexts.index, wrong, "gpa")
+    contexts = inspected.contexts
+    is_unaligned = contexts.of(SEVVMSA) & (contexts.gpa % PAGE_SIZE_4K != 0)
+    yield from headers(contexts.index, is_unaligned, "gpa")
 
 
 @rule(
@@ -135,23 +134,23 @@ def context_gpa_alignment(facts: Facts) -> Found:
     "a VP of a platform must have at most one context for a VTL",
     "IGVM_VHS_VP_CONTEXT",
 )
-def context_twice(facts: Facts) -> Found:
+def context_twice(inspected: InspectedFile) -> Found:
     """A processor starts with one set of registers, and loaders differ in which one they take.
 
     On SNP each is measured besides, in the order of the file.
     """
     import numpy as np
 
-    contexts = facts.contexts
-    key = contexts.vp.astype(np.uint32) << 8 | contexts.vtl
-    found = [contexts.index[:0]]
-    for bit in facts.each_bit(contexts.mask):
-        mine = np.flatnonzero(contexts.mask & np.uint32(bit))
-        order = mine[np.argsort(key[mine], kind="stable")]
-        found.append(contexts.index[order[1:][key[order][1:] == key[order][:-1]]])
-    again = np.unique(np.concatenate(found))
-    if len(again):
-        yield Many(again, "vp_index", "VP {value} has a context already")
+    contexts = inspected.contexts
+    key = contexts.vp_index.astype(np.uint32) << 8 | contexts.vtl
+    repeated = [contexts.index[:0]]
+    for bit in inspected.distinct_platform_bits(contexts.mask):
+        rows = np.flatnonzero(contexts.mask & np.uint32(bit))
+        order = rows[np.argsort(key[rows], kind="stable")]
+        repeated.append(contexts.index[order[1:][key[order][1:] == key[order][:-1]]])
+    index = np.unique(np.concatenate(repeated))
+    if len(index):
+        yield Many(index, "vp_index", "VP {value} has a context already")
 
 
 @rule(
@@ -160,7 +159,7 @@ def context_twice(facts: Facts) -> Found:
     "a platform with several contexts is not for every loader",
     "IGVM_VHS_VP_CONTEXT",
 )
-def context_several(facts: Facts) -> Found:
+def context_several(inspected: InspectedFile) -> Found:
     """The specification says that a file can contain one VP_CONTEXT; practice has more.
 
     Loaders that build the contexts of other processors themselves, as those on KVM do, take
@@ -168,12 +167,11 @@ def context_several(facts: Facts) -> Found:
     """
     import numpy as np
 
-    masks = facts.contexts.mask
-    for kind, bits in facts.platforms.items():
-        count = int((masks & np.uint32(bits) != 0).sum())
-        if count > 1:
-            where = facts.contexts.index[masks & np.uint32(bits) != 0][1]
-            yield Place(f"{kind.name} has {count}", int(where))
+    contexts = inspected.contexts
+    for platform, bits in inspected.platforms.items():
+        index = contexts.index[contexts.mask & np.uint32(bits) != 0]
+        if len(index) > 1:
+            yield Place(f"{platform.name} has {len(index)}", int(index[1]))
 
 
 @rule(
@@ -182,13 +180,13 @@ def context_several(facts: Facts) -> Found:
     "a platform should have a VP_CONTEXT",
     "IGVM_VHS_VP_CONTEXT",
 )
-def context_missing(facts: Facts) -> Found:
+def context_missing(inspected: InspectedFile) -> Found:
     """Without one the loader decides where the guest starts.
 
     KVM makes the VMSA of an SNP guest itself then, from its own reset state; a VBS guest and a
     Realm have no start at all.
     """
-    yield from _without(facts, *_NEED_ONE)
+    yield from _without_context(inspected, *_NEED_ONE)
 
 
 @rule(
@@ -197,17 +195,17 @@ def context_missing(facts: Facts) -> Found:
     "a platform without a VP_CONTEXT starts at the reset vector",
     "IgvmNativeVpContextX64",
 )
-def context_reset(facts: Facts) -> Found:
+def context_reset(inspected: InspectedFile) -> Found:
     """NATIVE and SEV guests then start at 0xFFFFFFF0, so firmware must lie below 4 GiB."""
-    yield from _without(facts, *_FROM_RESET)
+    yield from _without_context(inspected, *_FROM_RESET)
 
 
-def _without(facts: Facts, *kinds: PlatformType) -> Found:
-    """Platforms of `kinds` that no context is for."""
+def _without_context(inspected: InspectedFile, *platforms: PlatformType) -> Found:
+    """Those of `platforms` that the file has and that no context is for."""
     import numpy as np
 
-    masks = facts.contexts.mask
-    for kind in kinds:
-        bits = facts.bits(kind)
+    masks = inspected.contexts.mask
+    for platform in platforms:
+        bits = inspected.mask_of(platform)
         if bits and not (masks & np.uint32(bits)).any():
-            yield Place(f"{kind.name} has none", offset=facts.file.section_offset)
+            yield Place(f"{platform.name} has none", offset=inspected.file.section_offset)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from igvm.checks.finding import Severity
 from igvm.checks.inspection.inspected_file import PAST_TYPES
 from igvm.checks.rule import Lazy, Many, Place, headers, rule
-from igvm.spec.enums import OPTIONAL_BIT, HeaderType, Section
+from igvm.spec.enums import OPTIONAL_BIT, SECTION_RANGES, HeaderType, Section
 from igvm.spec.registry import HEADERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.checks.inspection.inspected_file import Facts
+    from igvm.checks.inspection.inspected_file import InspectedFile
     from igvm.checks.rule import Found
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -23,24 +25,24 @@ _FORBIDDEN = (HeaderType.INVALID, HeaderType.RESERVED_DO_NOT_USE)
 _HARMLESS = (HeaderType.CORIM_DOCUMENT, HeaderType.CORIM_SIGNATURE, HeaderType.VERSION_STRING)
 
 
-def _is(facts: Facts, *types: int) -> NDArray[np.bool_]:
-    """Which headers of the file have one of `types`."""
+def _has_type(inspected: InspectedFile, types: Iterable[int]) -> NDArray[np.bool_]:
+    """Which headers of the file have one of `types`, shape (n,), bool."""
     import numpy as np
 
-    chosen = np.zeros(PAST_TYPES + 1, bool)
-    chosen[list(types)] = True
-    return chosen[facts.small_types]
+    is_wanted = np.zeros(PAST_TYPES + 1, bool)
+    is_wanted[list(types)] = True
+    return is_wanted[inspected.capped_types]
 
 
-def _optional(facts: Facts) -> NDArray[np.bool_]:
-    """Which headers of the file have the optional bit."""
-    optional: NDArray[np.bool_] = facts.file.walk.types >= OPTIONAL_BIT
-    return optional
+def _is_optional(inspected: InspectedFile) -> NDArray[np.bool_]:
+    """Which headers of the file have the optional bit, shape (n,), bool."""
+    is_optional: NDArray[np.bool_] = inspected.file.walk.types >= OPTIONAL_BIT
+    return is_optional
 
 
-def _unknown(facts: Facts) -> NDArray[np.bool_]:
-    """Which headers of the file have a type that the specification does not know."""
-    return ~_is(facts, *HEADERS, *_FORBIDDEN)
+def _is_unknown(inspected: InspectedFile) -> NDArray[np.bool_]:
+    """Which headers have a type that the specification does not know, shape (n,), bool."""
+    return ~_has_type(inspected, (*HEADERS, *_FORBIDDEN))
 
 
 @rule(
@@ -49,19 +51,24 @@ def _unknown(facts: Facts) -> NDArray[np.bool_]:
     "each variable header must be contained in variable_header_size",
     "igvm_defs, Variable Header",
 )
-def header_contained(facts: Facts) -> Found:
+def header_contained(inspected: InspectedFile) -> Found:
     """A header that runs out of the section takes what follows it with it.
 
     Its length field is wrong, or variable_header_size is. Nothing after it can be found, and
     every loader refuses the file.
     """
-    rest = facts.file.trailing
+    rest = inspected.file.trailing
     if len(rest) >= 8:
         length = int.from_bytes(rest[4:8], "little")
-        kind = HeaderType(int.from_bytes(rest[:4], "little") & ~OPTIONAL_BIT)
-        offset = facts.data_start - len(rest)
-        message = f"a length of {length:#x} and {len(rest) - 8:#x} bytes left"
-        yield Place(message, None, kind.name, "length", offset + 4, length)
+        header_type = HeaderType(int.from_bytes(rest[:4], "little") & ~OPTIONAL_BIT)
+        offset = inspected.data_start - len(rest)
+        yield Place(
+            f"a length of {length:#x} and {len(rest) - 8:#x} bytes left",
+            header=header_type.name,
+            field="length",
+            offset=offset + 4,
+            value=length,
+        )
 
 
 @rule(
@@ -70,14 +77,14 @@ def header_contained(facts: Facts) -> Found:
     "nothing may follow the last variable header",
     "IGVM_FIXED_HEADER.variable_header_size",
 )
-def header_trailing(facts: Facts) -> Found:
+def header_trailing(inspected: InspectedFile) -> Found:
     """A few bytes that are not a header end the section.
 
     variable_header_size is wrong, or a length before it is. The reference crate refuses the file.
     """
-    rest = facts.file.trailing
+    rest = inspected.file.trailing
     if 0 < len(rest) < 8:
-        offset = facts.data_start - len(rest)
+        offset = inspected.data_start - len(rest)
         yield Place(f"{len(rest)} bytes are left", offset=offset, value=bytes(rest).hex())
 
 
@@ -87,19 +94,19 @@ def header_trailing(facts: Facts) -> Found:
     "the padding of a variable header to a multiple of 8 must be in the section",
     "igvm_defs, Variable Header",
 )
-def padding_missing(facts: Facts) -> Found:
+def padding_missing(inspected: InspectedFile) -> Found:
     """The last header is padded like every other, and variable_header_size counts it.
 
     A VP_CONTEXT has 20 bytes and 4 of padding; a tool that sums up lengths forgets them. The
     reference crate refuses the file.
     """
-    walk = facts.file.walk
+    walk = inspected.file.walk
     if len(walk.offsets):
         last = len(walk.offsets) - 1
-        header = facts.file.header(last)
-        short = -len(header.body) % 8 - len(header.padding)
-        if short > 0:
-            yield Place(f"{short} bytes of padding are missing", last)
+        header = inspected.file.header(last)
+        missing = -len(header.body) % 8 - len(header.padding)
+        if missing > 0:
+            yield Place(f"{missing} bytes of padding are missing", last)
 
 
 @rule(
@@ -108,7 +115,7 @@ def padding_missing(facts: Facts) -> Found:
     "the padding of a variable header must be zero",
     "igvm_defs, Variable Header",
 )
-def padding_zero(facts: Facts) -> Found:
+def padding_zero(inspected: InspectedFile) -> Found:
     """What is not zero there is read by nobody and still part of the checksum.
 
     igvm-tooling pads with the character "0" (0x30) instead of the byte 0. The reference crate
@@ -116,32 +123,31 @@ def padding_zero(facts: Facts) -> Found:
     """
     import numpy as np
 
-    file = facts.file
-    rows = np.flatnonzero(file.lengths % 8)
-    if not len(rows):
+    file = inspected.file
+    padded = np.flatnonzero(file.lengths % 8)
+    if not len(padded):
         return
-    section = facts.octets[file.section_offset : facts.data_start]
-    lengths = file.lengths[rows].astype(np.int64)
+    section = inspected.octets[file.section_offset : inspected.data_start]
+    lengths = file.lengths[padded].astype(np.int64)
     steps = np.arange(7)
-    places = (file.walk.offsets[rows] + 8 + lengths)[:, None] + steps
-    inside = (steps < -lengths[:, None] % 8) & (places < len(section))
-    dirty = (inside & (section[np.minimum(places, len(section) - 1)] != 0)).any(axis=1)
-    found = rows[dirty]
+    positions = (file.walk.offsets[padded] + 8 + lengths)[:, None] + steps
+    is_padding = (steps < -lengths[:, None] % 8) & (positions < len(section))
+    octets = section[np.minimum(positions, len(section) - 1)]
+    dirty = padded[(is_padding & (octets != 0)).any(axis=1)]
 
     def place(number: int) -> Place:
-        header = file.header(int(found[number]))
+        header = file.header(int(dirty[number]))
         padding = bytes(header.padding)
-        ours = " (as igvm-tooling does)" if set(padding) == {0x30} else ""
-        message = f"the padding is {padding.hex(' ')}{ours}"
+        origin = " (as igvm-tooling does)" if set(padding) == {0x30} else ""
         return Place(
-            message,
+            f"the padding is {padding.hex(' ')}{origin}",
             header.index,
             offset=header.offset + 8 + len(header.body),
             value=padding.hex(),
         )
 
-    if len(found):
-        yield Lazy(len(found), place)
+    if len(dirty):
+        yield Lazy(len(dirty), place)
 
 
 @rule(
@@ -150,7 +156,7 @@ def padding_zero(facts: Facts) -> Found:
     "platform headers must come first, then initialization headers, then directives",
     "igvm_defs, Variable Header",
 )
-def section_order(facts: Facts) -> Found:
+def section_order(inspected: InspectedFile) -> Found:
     """A loader goes from one section to the next once and never back.
 
     The reference crate refuses the file. Sort the headers by section and keep the order of those
@@ -158,16 +164,15 @@ def section_order(facts: Facts) -> Found:
     """
     import numpy as np
 
-    sections = facts.file.sections
-    reached = np.maximum.accumulate(sections)
+    sections = inspected.file.sections
+    late = np.flatnonzero(sections < np.maximum.accumulate(sections))
 
-    def describe(position: int) -> str:
-        index = int(back[position])
-        return f"a {Section(int(sections[index])).name.lower()} header comes late"
+    def describe(row: int) -> str:
+        section = Section(int(sections[late[row]]))
+        return f"a {section.name.lower()} header comes late"
 
-    back = np.flatnonzero(sections < reached)
-    if len(back):
-        yield Many(back, describe=describe)
+    if len(late):
+        yield Many(late, describe=describe)
 
 
 @rule(
@@ -176,12 +181,13 @@ def section_order(facts: Facts) -> Found:
     "types 0x0 and 0x306 must not be used",
     "IgvmVariableHeaderType.INVALID, RESERVED_DO_NOT_USE",
 )
-def type_forbidden(facts: Facts) -> Found:
+def type_forbidden(inspected: InspectedFile) -> Found:
     """Type 0 is invalid; 0x306 was IGVM_VHT_SHARED_BOUNDARY_GPA in early revisions.
 
     Loaders refuse both. shared_gpa_boundary of the platform header took the place of 0x306.
     """
-    yield from headers(facts.file.index, _is(facts, *_FORBIDDEN), describe="it must not be used")
+    is_forbidden = _has_type(inspected, _FORBIDDEN)
+    yield from headers(inspected.file.index, is_forbidden, describe="it must not be used")
 
 
 @rule(
@@ -190,14 +196,13 @@ def type_forbidden(facts: Facts) -> Found:
     "a type without the optional bit must be one that the specification defines",
     "igvm_defs, Variable Header",
 )
-def type_unknown(facts: Facts) -> Found:
+def type_unknown(inspected: InspectedFile) -> Found:
     """A loader that doesn't support a type whose bit 31 is clear cannot load the file.
 
     The header may come from a newer revision of the format, or be damaged.
     """
-    yield from headers(
-        facts.file.index, _unknown(facts) & ~_optional(facts), describe="the type is not known"
-    )
+    is_refused = _is_unknown(inspected) & ~_is_optional(inspected)
+    yield from headers(inspected.file.index, is_refused, describe="the type is not known")
 
 
 @rule(
@@ -206,14 +211,13 @@ def type_unknown(facts: Facts) -> Found:
     "a loader that does not know an optional type skips the header",
     "IGVM_VHT_OPTIONAL_BIT",
 )
-def type_unknown_optional(facts: Facts) -> Found:
+def type_unknown_optional(inspected: InspectedFile) -> Found:
     """Bit 31 allows a loader to skip a header that it doesn't know.
 
     The igvm crate up to 0.5.0 doesn't implement it and refuses every file with such a header.
     """
-    yield from headers(
-        facts.file.index, _unknown(facts) & _optional(facts), describe="the type is not known"
-    )
+    is_skipped = _is_unknown(inspected) & _is_optional(inspected)
+    yield from headers(inspected.file.index, is_skipped, describe="the type is not known")
 
 
 @rule(
@@ -222,7 +226,7 @@ def type_unknown_optional(facts: Facts) -> Found:
     "a type should lie in the range of a section",
     "IGVM_VHT_RANGE_PLATFORM, IGVM_VHT_RANGE_INIT, IGVM_VHT_RANGE_DIRECTIVE",
 )
-def type_range(facts: Facts) -> Found:
+def type_range(inspected: InspectedFile) -> Found:
     """Types 0x1 to 0x100, 0x101 to 0x200 and 0x301 to 0x400 say which section a header is in.
 
     For an optional header of any other type that cannot be told, nor whether it stands in the
@@ -230,10 +234,12 @@ def type_range(facts: Facts) -> Found:
     """
     import numpy as np
 
-    inside = np.zeros(PAST_TYPES + 1, bool)
-    inside[0x1:0x201] = inside[0x301:0x401] = True
-    stray = ~inside[facts.small_types] & ~_is(facts, HeaderType.INVALID)
-    yield from headers(facts.file.index, stray, describe="the type is in no range")
+    has_section = np.zeros(PAST_TYPES + 1, bool)
+    for types in SECTION_RANGES.values():
+        has_section[types.start : types.stop] = True
+    has_section[HeaderType.INVALID] = True  # breaks a rule of its own
+    is_stray = ~has_section[inspected.capped_types]
+    yield from headers(inspected.file.index, is_stray, describe="the type is in no range")
 
 
 @rule(
@@ -242,25 +248,31 @@ def type_range(facts: Facts) -> Found:
     "the length of a header must be the size of the structure of its type",
     "IGVM_VHS_VARIABLE_HEADER.length",
 )
-def header_length(facts: Facts) -> Found:
+def header_length(inspected: InspectedFile) -> Found:
     """Each type but VERSION_STRING has one structure with one size, padding not counted.
 
     A VP_CONTEXT has 20 bytes although 24 are taken. The reference crate refuses other lengths.
     """
     import numpy as np
 
-    wanted = np.zeros(PAST_TYPES + 1, np.uint32)
-    for kind, spec in HEADERS.items():
-        wanted[kind] = 0 if spec.record is None else spec.record.SIZE
-    size = wanted[facts.small_types]
-    wrong = np.flatnonzero((size != 0) & (facts.file.lengths != size))
+    size_of_type = np.zeros(PAST_TYPES + 1, np.uint32)
+    for header_type, spec in HEADERS.items():
+        size_of_type[header_type] = 0 if spec.record is None else spec.record.SIZE
+    size = size_of_type[inspected.capped_types]
+    wrong = np.flatnonzero((size != 0) & (inspected.file.lengths != size))
 
     def place(number: int) -> Place:
         index = int(wrong[number])
-        header = facts.file.header(index)
+        header = inspected.file.header(index)
         length = len(header.body)
-        message = f"length is {length} and not {int(size[index])}"
-        return Place(message, index, header.name, "length", header.offset + 4, length)
+        return Place(
+            f"length is {length} and not {int(size[index])}",
+            index,
+            header=header.name,
+            field="length",
+            offset=header.offset + 4,
+            value=length,
+        )
 
     if len(wrong):
         yield Lazy(len(wrong), place)
@@ -272,13 +284,12 @@ def header_length(facts: Facts) -> Found:
     "a header that the guest depends on should not be optional",
     "IGVM_VHT_OPTIONAL_BIT",
 )
-def optional_bit(facts: Facts) -> Found:
+def optional_bit(inspected: InspectedFile) -> Found:
     """A loader that skips a page, a policy or a context starts another guest than was meant.
 
     The igvm crate up to 0.5.0 refuses every header with the bit. VERSION_STRING and the CoRIM
     headers can be skipped without harm.
     """
-    essential = _is(facts, *(kind for kind in HEADERS if kind not in _HARMLESS))
-    yield from headers(
-        facts.file.index, essential & _optional(facts), describe="the optional bit is set"
-    )
+    is_essential = _has_type(inspected, HEADERS.keys() - set(_HARMLESS))
+    is_skipped = is_essential & _is_optional(inspected)
+    yield from headers(inspected.file.index, is_skipped, describe="the optional bit is set")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.checks.finding import Severity
-from igvm.checks.inspection.inspected_file import some
+from igvm.checks.inspection.record_fields import not_zero
 from igvm.checks.rule import headers, rule
 from igvm.spec.directive import SNPIDBlock
 from igvm.spec.enums import PlatformType
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.checks.inspection.inspected_file import Facts
+    from igvm.checks.inspection.inspected_file import InspectedFile
     from igvm.checks.rule import Found
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
@@ -30,10 +30,11 @@ _NUMBERS = (
 )
 
 
-def _author(facts: Facts) -> NDArray[np.bool_]:
-    """Which ID blocks have an author key."""
-    enabled: NDArray[np.bool_] = facts.table(SNPIDBlock)[SNPIDBlock.author_key_enabled] == 1
-    return enabled
+def _has_author(inspected: InspectedFile) -> NDArray[np.bool_]:
+    """Which ID blocks have an author key, shape (n,), bool."""
+    has_author: NDArray[np.bool_]
+    has_author = inspected.table(SNPIDBlock)[SNPIDBlock.author_key_enabled] == 1
+    return has_author
 
 
 @rule(
@@ -42,14 +43,14 @@ def _author(facts: Facts) -> NDArray[np.bool_]:
     "an SNP_ID_BLOCK should be for SEV_SNP alone",
     "IGVM_VHS_SNP_ID_BLOCK.compatibility_mask",
 )
-def id_block_platform(facts: Facts) -> Found:
+def id_block_platform(inspected: InspectedFile) -> Found:
     """No other platform has a firmware that looks at it, and loaders ignore or refuse it."""
     import numpy as np
 
-    table = facts.table(SNPIDBlock)
-    other = np.uint32(facts.declared & ~facts.bits(PlatformType.SEV_SNP))
-    wrong = table[SNPIDBlock.compatibility_mask] & other != 0
-    yield from headers(table.index, wrong, "compatibility_mask")
+    table = inspected.table(SNPIDBlock)
+    others = np.uint32(inspected.declared_mask & ~inspected.mask_of(PlatformType.SEV_SNP))
+    is_for_others = table[SNPIDBlock.compatibility_mask] & others != 0
+    yield from headers(table.index, is_for_others, "compatibility_mask")
 
 
 @rule(
@@ -58,11 +59,11 @@ def id_block_platform(facts: Facts) -> Found:
     "a platform must have at most one SNP_ID_BLOCK",
     "IGVM_VHS_SNP_ID_BLOCK; SEV-SNP firmware ABI, SNP_LAUNCH_FINISH",
 )
-def id_block_twice(facts: Facts) -> Found:
+def id_block_twice(inspected: InspectedFile) -> Found:
     """The firmware takes one; QEMU refuses a file with two."""
-    table = facts.table(SNPIDBlock)
+    table = inspected.table(SNPIDBlock)
     mask = table[SNPIDBlock.compatibility_mask]
-    yield from headers(table.index, facts.second(mask), "compatibility_mask")
+    yield from headers(table.index, inspected.repeats_platform(mask), "compatibility_mask")
 
 
 @rule(
@@ -71,13 +72,13 @@ def id_block_twice(facts: Facts) -> Found:
     "version of an SNP_ID_BLOCK should be 1",
     "IGVM_VHS_SNP_ID_BLOCK.version; SEV-SNP firmware ABI, ID block",
 )
-def id_block_version(facts: Facts) -> Found:
+def id_block_version(inspected: InspectedFile) -> Found:
     """There is one version of the ID block.
 
     QEMU writes 1 into the block whatever the file says, so that a signature over another version
     does not verify.
     """
-    table = facts.table(SNPIDBlock)
+    table = inspected.table(SNPIDBlock)
     yield from headers(table.index, table[SNPIDBlock.version] != 1, "version")
 
 
@@ -87,13 +88,13 @@ def id_block_version(facts: Facts) -> Found:
     "ld of an SNP_ID_BLOCK should be a launch digest",
     "IGVM_VHS_SNP_ID_BLOCK.ld",
 )
-def id_block_digest(facts: Facts) -> Found:
+def id_block_digest(inspected: InspectedFile) -> Found:
     """The firmware compares ld with the digest of what was loaded, which is never zero.
 
     Measure the file and sign it.
     """
-    table = facts.table(SNPIDBlock)
-    yield from headers(table.index, ~some(table[SNPIDBlock.ld]), "ld", "ld is zero")
+    table = inspected.table(SNPIDBlock)
+    yield from headers(table.index, ~not_zero(table[SNPIDBlock.ld]), "ld", "ld is zero")
 
 
 @rule(
@@ -102,13 +103,13 @@ def id_block_digest(facts: Facts) -> Found:
     "the algorithm of a key must be 1, ECDSA P-384 with SHA-384",
     "IGVM_VHS_SNP_ID_BLOCK.id_key_algorithm, author_key_algorithm; SEV-SNP firmware ABI",
 )
-def id_block_algorithm(facts: Facts) -> Found:
+def id_block_algorithm(inspected: InspectedFile) -> Found:
     """The firmware knows no other and refuses the launch."""
-    table = facts.table(SNPIDBlock)
-    mine = table[SNPIDBlock.id_key_algorithm]
-    yield from headers(table.index, mine != _ECDSA_P384, "id_key_algorithm")
-    wrong = _author(facts) & (table[SNPIDBlock.author_key_algorithm] != _ECDSA_P384)
-    yield from headers(table.index, wrong, "author_key_algorithm")
+    table = inspected.table(SNPIDBlock)
+    is_other = table[SNPIDBlock.id_key_algorithm] != _ECDSA_P384
+    yield from headers(table.index, is_other, "id_key_algorithm")
+    is_other = table[SNPIDBlock.author_key_algorithm] != _ECDSA_P384
+    yield from headers(table.index, _has_author(inspected) & is_other, "author_key_algorithm")
 
 
 @rule(
@@ -117,13 +118,13 @@ def id_block_algorithm(facts: Facts) -> Found:
     "the curve of a key must be 2, P-384",
     "IGVM_VHS_SNP_ID_BLOCK_PUBLIC_KEY.curve; SEV-SNP firmware ABI",
 )
-def id_block_curve(facts: Facts) -> Found:
+def id_block_curve(inspected: InspectedFile) -> Found:
     """The firmware knows no other and refuses the launch."""
-    table = facts.table(SNPIDBlock)
-    mine = table.column("id_public_key")["curve"]
-    yield from headers(table.index, mine != _P384, "id_public_key.curve")
-    wrong = _author(facts) & (table.column("author_public_key")["curve"] != _P384)
-    yield from headers(table.index, wrong, "author_public_key.curve")
+    table = inspected.table(SNPIDBlock)
+    is_other = table.column("id_public_key")["curve"] != _P384
+    yield from headers(table.index, is_other, "id_public_key.curve")
+    is_other = table.column("author_public_key")["curve"] != _P384
+    yield from headers(table.index, _has_author(inspected) & is_other, "author_public_key.curve")
 
 
 @rule(
@@ -132,19 +133,18 @@ def id_block_curve(facts: Facts) -> Found:
     "an SNP_ID_BLOCK should have a key and a signature",
     "IGVM_VHS_SNP_ID_BLOCK.id_key_signature, id_public_key",
 )
-def id_block_unsigned(facts: Facts) -> Found:
+def id_block_unsigned(inspected: InspectedFile) -> Found:
     """The firmware verifies the signature and refuses the launch.
 
     A block without one is a place for a signature that was never made.
     """
-    table = facts.table(SNPIDBlock)
-    signature = table.column("id_key_signature")
-    yield from headers(
-        table.index, ~some(signature), "id_key_signature", "id_key_signature is zero"
-    )
+    table = inspected.table(SNPIDBlock)
+    is_unsigned = ~not_zero(table.column("id_key_signature"))
+    message = "id_key_signature is zero"
+    yield from headers(table.index, is_unsigned, "id_key_signature", message)
     key = table.column("id_public_key")
-    empty = ~(some(key["qx"]) | some(key["qy"]))
-    yield from headers(table.index, empty, "id_public_key", "id_public_key has no point")
+    has_no_point = ~(not_zero(key["qx"]) | not_zero(key["qy"]))
+    yield from headers(table.index, has_no_point, "id_public_key", "id_public_key has no point")
 
 
 @rule(
@@ -153,18 +153,17 @@ def id_block_unsigned(facts: Facts) -> Found:
     "numbers of P-384 should have 48 bytes and zeroes after them",
     "IGVM_VHS_SNP_ID_BLOCK_SIGNATURE, IGVM_VHS_SNP_ID_BLOCK_PUBLIC_KEY; SEV-SNP firmware ABI",
 )
-def id_block_numbers(facts: Facts) -> Found:
+def id_block_numbers(inspected: InspectedFile) -> Found:
     """The numbers are little-endian. Bytes past the 48th make them larger than the curve.
 
     A tool that writes them big-endian at the end of the field, as most formats do, gets this.
     """
-    table = facts.table(SNPIDBlock)
+    table = inspected.table(SNPIDBlock)
     for name, parts in _NUMBERS:
         for part in parts:
-            large = some(table.column(name)[part][:, _P384_SIZE:])
-            yield from headers(
-                table.index, large, f"{name}.{part}", "{field} has more than 384 bits"
-            )
+            is_large = not_zero(table.column(name)[part][:, _P384_SIZE:])
+            message = "{field} has more than 384 bits"
+            yield from headers(table.index, is_large, f"{name}.{part}", message)
 
 
 @rule(
@@ -173,15 +172,15 @@ def id_block_numbers(facts: Facts) -> Found:
     "author_key_enabled must be 0 or 1",
     "IGVM_VHS_SNP_ID_BLOCK.author_key_enabled",
 )
-def id_block_author_enabled(facts: Facts) -> Found:
+def id_block_author_enabled(inspected: InspectedFile) -> Found:
     """1 says that there is an author key; nothing else has a meaning.
 
     The reference crate doesn't look, QEMU doesn't read the field, and Cloud Hypervisor hands it
     on to KVM.
     """
-    table = facts.table(SNPIDBlock)
-    wrong = table[SNPIDBlock.author_key_enabled] > 1
-    yield from headers(table.index, wrong, "author_key_enabled")
+    table = inspected.table(SNPIDBlock)
+    is_undefined = table[SNPIDBlock.author_key_enabled] > 1
+    yield from headers(table.index, is_undefined, "author_key_enabled")
 
 
 @rule(
@@ -190,16 +189,16 @@ def id_block_author_enabled(facts: Facts) -> Found:
     "without an author key its key and signature must be zero",
     "IGVM_VHS_SNP_ID_BLOCK",
 )
-def id_block_author_unused(facts: Facts) -> Found:
+def id_block_author_unused(inspected: InspectedFile) -> Found:
     """QEMU takes a first byte that is not zero for an author key, whatever the flag says.
 
     Set author_key_enabled, or clear the fields.
     """
-    table = facts.table(SNPIDBlock)
-    off = table[SNPIDBlock.author_key_enabled] == 0
+    table = inspected.table(SNPIDBlock)
+    is_disabled = table[SNPIDBlock.author_key_enabled] == 0
     for name in ("author_key_signature", "author_public_key"):
-        there = off & some(table.column(name))
-        yield from headers(table.index, there, name, "{field} is not zero")
+        is_present = not_zero(table.column(name))
+        yield from headers(table.index, is_disabled & is_present, name, "{field} is not zero")
 
 
 @rule(
@@ -208,15 +207,15 @@ def id_block_author_unused(facts: Facts) -> Found:
     "without an author key its algorithm should be zero",
     "IGVM_VHS_SNP_ID_BLOCK.author_key_algorithm",
 )
-def id_block_author_algorithm(facts: Facts) -> Found:
+def id_block_author_algorithm(inspected: InspectedFile) -> Found:
     """The specification wants the author key fields to be zero without a key.
 
     igvmmeasure writes 1 in any case, and the firmware does not look at it then.
     """
-    table = facts.table(SNPIDBlock)
-    off = table[SNPIDBlock.author_key_enabled] == 0
-    there = table[SNPIDBlock.author_key_algorithm] != 0
-    yield from headers(table.index, off & there, "author_key_algorithm")
+    table = inspected.table(SNPIDBlock)
+    is_disabled = table[SNPIDBlock.author_key_enabled] == 0
+    is_set = table[SNPIDBlock.author_key_algorithm] != 0
+    yield from headers(table.index, is_disabled & is_set, "author_key_algorithm")
 
 
 @rule(
@@ -225,9 +224,9 @@ def id_block_author_algorithm(facts: Facts) -> Found:
     "an author key that is enabled must be there with its signature",
     "IGVM_VHS_SNP_ID_BLOCK",
 )
-def id_block_author_missing(facts: Facts) -> Found:
+def id_block_author_missing(inspected: InspectedFile) -> Found:
     """The firmware verifies the author's signature of the ID key and refuses the launch."""
-    table = facts.table(SNPIDBlock)
+    table = inspected.table(SNPIDBlock)
     for name in ("author_key_signature", "author_public_key"):
-        empty = _author(facts) & ~some(table.column(name))
-        yield from headers(table.index, empty, name, "{field} is zero")
+        is_missing = _has_author(inspected) & ~not_zero(table.column(name))
+        yield from headers(table.index, is_missing, name, "{field} is zero")

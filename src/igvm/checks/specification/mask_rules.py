@@ -8,7 +8,7 @@ from igvm.checks.finding import Severity
 from igvm.checks.rule import headers, rule
 
 if TYPE_CHECKING:
-    from igvm.checks.inspection.inspected_file import Facts
+    from igvm.checks.inspection.inspected_file import InspectedFile
     from igvm.checks.rule import Found
 
 NOTE, WARNING = Severity.NOTE, Severity.WARNING
@@ -20,7 +20,7 @@ NOTE, WARNING = Severity.NOTE, Severity.WARNING
     "a compatibility_mask should name a platform of the file",
     "IGVM_VHS_SUPPORTED_PLATFORM.compatibility_mask",
 )
-def mask_nobody(facts: Facts) -> Found:
+def mask_nobody(inspected: InspectedFile) -> Found:
     """A header for no platform of the file is never carried out.
 
     The reference crate drops headers whose mask is zero when it reads them, so that they are
@@ -28,8 +28,9 @@ def mask_nobody(facts: Facts) -> Found:
     """
     import numpy as np
 
-    index, masks = facts.masks
-    yield from headers(index, masks & np.uint32(facts.declared) == 0, "compatibility_mask")
+    index, masks = inspected.masks
+    is_for_nobody = masks & np.uint32(inspected.declared_mask) == 0
+    yield from headers(index, is_for_nobody, "compatibility_mask")
 
 
 @rule(
@@ -38,14 +39,14 @@ def mask_nobody(facts: Facts) -> Found:
     "a bit of a compatibility_mask that stands for no platform is ignored",
     "IGVM_VHS_SUPPORTED_PLATFORM.compatibility_mask",
 )
-def mask_unknown_platform(facts: Facts) -> Found:
+def mask_unknown_platform(inspected: InspectedFile) -> Found:
     """When files are merged, another platform may get the bit, and with it the header.
 
     igvmbuilder gives pages the bits of all platforms, those that it left out of the file as well.
     """
     import numpy as np
 
-    index, masks = facts.masks
-    declared = np.uint32(facts.declared)
-    stray = (masks & ~declared != 0) & (masks & declared != 0)
-    yield from headers(index, stray, "compatibility_mask")
+    index, masks = inspected.masks
+    declared = np.uint32(inspected.declared_mask)
+    has_stray_bit = (masks & ~declared != 0) & (masks & declared != 0)
+    yield from headers(index, has_stray_bit, "compatibility_mask")

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.checks.finding import Severity
+from igvm.checks.inspection.inspected_file import PAST_TYPES
 from igvm.checks.rule import Many, headers, rule
 from igvm.spec.directive import ParameterArea, ParameterInsert
 from igvm.spec.enums import HeaderType
 
 if TYPE_CHECKING:
-    from igvm.checks.inspection.inspected_file import Facts
+    from igvm.checks.inspection.inspected_file import InspectedFile
     from igvm.checks.rule import Found
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
-_LEAST = {
+_LEAST_SIZE = {
     HeaderType.VP_COUNT_PARAMETER: 4,
     HeaderType.ENVIRONMENT_INFO_PARAMETER: 4,
     HeaderType.MMIO_RANGES: 32,
@@ -36,11 +37,11 @@ _LEAST = {
     "number_of_bytes of a parameter area must be a multiple of the page size",
     "IGVM_VHS_PARAMETER_AREA.number_of_bytes",
 )
-def area_size(facts: Facts) -> Found:
+def area_size(inspected: InspectedFile) -> Found:
     """Areas go into guest memory page by page; the reference crate refuses other sizes."""
-    table = facts.table(ParameterArea)
+    table = inspected.table(ParameterArea)
     size = table[ParameterArea.number_of_bytes]
-    yield from headers(table.index, size % facts.page != 0, "number_of_bytes")
+    yield from headers(table.index, size % inspected.page_size != 0, "number_of_bytes")
 
 
 @rule(
@@ -49,13 +50,14 @@ def area_size(facts: Facts) -> Found:
     "a parameter_area_index must be declared once",
     "IGVM_VHS_PARAMETER_AREA.parameter_area_index",
 )
-def area_twice(facts: Facts) -> Found:
+def area_twice(inspected: InspectedFile) -> Found:
     """Each index can be used exactly once, even after its area was inserted.
 
     The reference crate refuses the file. Give the second area a number of its own.
     """
-    if len(facts.areas.again):
-        yield Many(facts.areas.again, "parameter_area_index", "area {shown} is declared already")
+    index = inspected.areas.redeclared
+    if len(index):
+        yield Many(index, "parameter_area_index", "area {shown} is declared already")
 
 
 @rule(
@@ -64,13 +66,14 @@ def area_twice(facts: Facts) -> Found:
     "a parameter area must be declared before it is used or inserted",
     "IGVM_VHS_PARAMETER_INSERT.parameter_area_index, IGVM_VHS_PARAMETER",
 )
-def area_undeclared(facts: Facts) -> Found:
+def area_undeclared(inspected: InspectedFile) -> Found:
     """A loader goes through the headers once and has no area of that number yet.
 
     The reference crate refuses the file. Move the PARAMETER_AREA to the front.
     """
-    if len(facts.areas.undeclared):
-        yield Many(facts.areas.undeclared, "parameter_area_index", "there is no area {shown} yet")
+    index = inspected.areas.undeclared
+    if len(index):
+        yield Many(index, "parameter_area_index", "there is no area {shown} yet")
 
 
 @rule(
@@ -79,13 +82,14 @@ def area_undeclared(facts: Facts) -> Found:
     "a parameter area must not be used or inserted after its insertion",
     "IGVM_VHS_PARAMETER_INSERT.parameter_area_index",
 )
-def area_inserted(facts: Facts) -> Found:
+def area_inserted(inspected: InspectedFile) -> Found:
     """Once inserted, the index becomes invalid; the memory is the guest's and cannot change.
 
     The reference crate refuses the file, whatever platforms the inserts are for.
     """
-    if len(facts.areas.too_late):
-        yield Many(facts.areas.too_late, "parameter_area_index", "area {shown} is inserted already")
+    index = inspected.areas.after_insertion
+    if len(index):
+        yield Many(index, "parameter_area_index", "area {shown} is inserted already")
 
 
 @rule(
@@ -94,10 +98,11 @@ def area_inserted(facts: Facts) -> Found:
     "a parameter area that is not inserted does not reach the guest",
     "IGVM_VHS_PARAMETER_AREA",
 )
-def area_never_inserted(facts: Facts) -> Found:
+def area_never_inserted(inspected: InspectedFile) -> Found:
     """A loader fills the area and drops it. Insert it, or leave it out."""
-    if len(facts.areas.never):
-        yield Many(facts.areas.never, "parameter_area_index", "area {shown} is never inserted")
+    index = inspected.areas.never_inserted
+    if len(index):
+        yield Many(index, "parameter_area_index", "area {shown} is never inserted")
 
 
 @rule(
@@ -106,7 +111,7 @@ def area_never_inserted(facts: Facts) -> Found:
     "a parameter must fit its area at byte_offset",
     "IGVM_VHS_PARAMETER.byte_offset",
 )
-def parameter_fit(facts: Facts) -> Found:
+def parameter_fit(inspected: InspectedFile) -> Found:
     """A well behaving loader fails where it can't write the parameter.
 
     What is looked at is the least that there is to write: four bytes for a number, one entry of
@@ -114,16 +119,16 @@ def parameter_fit(facts: Facts) -> Found:
     """
     import numpy as np
 
-    areas = facts.areas
-    least = np.zeros(0x402, np.uint64)
-    for kind, size in _LEAST.items():
-        least[kind] = size
-    room, known = areas.size_of(areas.user_area)
-    ends = areas.user_offset.astype(np.uint64) + least[areas.user_type]
-    past = known & (ends > room)
-    rooms = room[past]
+    areas = inspected.areas
+    least_size = np.zeros(PAST_TYPES + 1, np.uint64)
+    for header_type, size in _LEAST_SIZE.items():
+        least_size[header_type] = size
+    area_size, is_declared = areas.size_of(areas.user_area)
+    ends = areas.user_offset.astype(np.uint64) + least_size[areas.user_type]
+    is_past = is_declared & (ends > area_size)
+    sizes = area_size[is_past]
     yield from headers(
-        areas.user, past, "byte_offset", lambda k: f"the area has {int(rooms[k]):#x} bytes"
+        areas.user, is_past, "byte_offset", lambda row: f"the area has {int(sizes[row]):#x} bytes"
     )
 
 
@@ -133,16 +138,16 @@ def parameter_fit(facts: Facts) -> Found:
     "two parameters should not start at the same byte of an area",
     "IGVM_VHS_PARAMETER.byte_offset",
 )
-def parameter_same_place(facts: Facts) -> Found:
+def parameter_same_place(inspected: InspectedFile) -> Found:
     """The second overwrites the first, and the guest reads one as the other."""
     import numpy as np
 
-    areas = facts.areas
+    areas = inspected.areas
     key = areas.user_area.astype(np.uint64) << np.uint64(32) | areas.user_offset
     order = np.argsort(key, kind="stable")
-    again = order[1:][key[order][1:] == key[order][:-1]]
-    if len(again):
-        yield Many(np.sort(areas.user[again]), "byte_offset", "another parameter is at {shown}")
+    repeated = order[1:][key[order][1:] == key[order][:-1]]
+    if len(repeated):
+        yield Many(np.sort(areas.user[repeated]), "byte_offset", "another parameter is at {shown}")
 
 
 @rule(
@@ -151,7 +156,7 @@ def parameter_same_place(facts: Facts) -> Found:
     "the gpa of a PARAMETER_INSERT must be a multiple of the page size",
     "IGVM_VHS_PARAMETER_INSERT.gpa",
 )
-def insert_alignment(facts: Facts) -> Found:
+def insert_alignment(inspected: InspectedFile) -> Found:
     """Areas go into guest memory page by page; the reference crate refuses other addresses."""
-    table = facts.table(ParameterInsert)
-    yield from headers(table.index, table[ParameterInsert.gpa] % facts.page != 0, "gpa")
+    table = inspected.table(ParameterInsert)
+    yield from headers(table.index, table[ParameterInsert.gpa] % inspected.page_size != 0, "gpa")

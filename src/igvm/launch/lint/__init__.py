@@ -62,7 +62,7 @@ def lint(file: IgvmFile, loader: str, *, most: int = 100) -> list[Finding]:
     Raises:
         ValidationError: there is no such loader.
     """
-    from igvm.checks.rule import run
+    from igvm.checks.running import run
     from igvm.launch.lint.facts import LoaderFacts
     from igvm.launch.lint.rule import declared
 

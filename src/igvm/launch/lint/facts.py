@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from igvm.checks.inspection.inspected_file import Facts
+from igvm.checks.inspection.inspected_file import InspectedFile
 from igvm.checks.reference import verdict
 from igvm.errors import IgvmError
 from igvm.launch.draft import draft, draft_dtype
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Rows = NDArray[np.void]
 
 
-class LoaderFacts(Facts):
+class LoaderFacts(InspectedFile):
     """A file as one loader looks at it that starts one of its platforms.
 
     Attributes:
