@@ -2,29 +2,29 @@
 
 The crate (github:microsoft/igvm) reads a file in three steps: the fixed header, the variable
 headers one after the other, then all headers together. Each step has a module here that declares
-the crate's checks in the crate's order: `fixed`, `stream` (with `headers`, `contexts` and
-`registers`) and `whole` (with `regions` and `areas`). The verdict is that of its release build
-with the `corim` feature and no isolation filter.
+the crate's checks in the crate's order: `fixed_header_checks`, `parsed_headers` (with
+`header_checks`, `context_checks` and `register_lists`) and `whole_file_checks` (with
+`region_overlaps` and `area_order`). What a release knows of the format is in `release_types`. The
+verdict is that of its release build with the `corim` feature and no isolation filter.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from igvm.checks.reference.fixed_header_checks import fixed_stop
-from igvm.checks.reference.reference_rules import REFERENCE_RULES, RELEASES, ReferenceRule
-from igvm.checks.reference.rejection import Stop
+from igvm.checks.reference.fixed_header_checks import fixed_header_rejection
+from igvm.checks.reference.reference_rules import REFERENCE_RULES, ReferenceRule
+from igvm.checks.reference.rejection import Rejection
+from igvm.checks.reference.release_types import RELEASES
 from igvm.errors import FormatError, ValidationError
-from igvm.spec.enums import HeaderType
+from igvm.spec.initialization import CorimDocument, CorimSignature
 
 if TYPE_CHECKING:
     from igvm.checks.finding import Finding
-    from igvm.checks.reference.parsed_headers import Stream
+    from igvm.checks.reference.parsed_headers import ParsedHeaders
     from igvm.file.view import IgvmFile
 
 __all__ = ["REFERENCE_RULES", "ReferenceRule", "verdict", "verdict_of_bytes"]
-
-_CORIM = (HeaderType.CORIM_DOCUMENT, HeaderType.CORIM_SIGNATURE)
 
 
 def verdict(file: IgvmFile, release: str) -> list[Finding]:
@@ -36,22 +36,22 @@ def verdict(file: IgvmFile, release: str) -> list[Finding]:
     Raises:
         ValidationError: there is no such release.
     """
-    from igvm.checks.reference.parsed_headers import Stream
-    from igvm.checks.reference.whole_file_checks import whole_stop
+    from igvm.checks.reference.parsed_headers import ParsedHeaders
+    from igvm.checks.reference.whole_file_checks import whole_file_rejection
 
-    _known(release)
-    stop = fixed_stop(file.buffer)
-    if stop is not None:
-        return [stop.finding(release)]
-    stream = Stream(file, release)
-    stop = stream.stop()
-    if stop is None:
-        stop = whole_stop(stream)
-        reached = stream.count
-    else:
-        reached = stream.count if stop.index is None else stop.index
-    note = _corim_note(stream, reached)
-    return [one.finding(release) for one in (stop, note) if one is not None]
+    _require_release(release)
+    rejection = fixed_header_rejection(file.buffer)
+    if rejection is not None:
+        return [rejection.finding(release)]
+    parsed = ParsedHeaders(file, release)
+    read_count = parsed.count
+    rejection = parsed.rejection()
+    if rejection is None:
+        rejection = whole_file_rejection(parsed)
+    elif rejection.index is not None:
+        read_count = rejection.index
+    findings = [rejection, _corim_note(parsed, read_count)]
+    return [finding.finding(release) for finding in findings if finding is not None]
 
 
 def verdict_of_bytes(buffer: Any, release: str, *, path: str | None = None) -> list[Finding]:
@@ -63,35 +63,37 @@ def verdict_of_bytes(buffer: Any, release: str, *, path: str | None = None) -> l
     """
     from igvm.file.read import parse
 
-    _known(release)
+    _require_release(release)
     try:
         file = parse(buffer, path=path)
     except FormatError:
         # Only a fixed header that the reference refuses too keeps a file from being parsed.
         view = memoryview(buffer)
-        stop = fixed_stop(view.cast("B")) if view.c_contiguous else None
-        if stop is None:
+        rejection = fixed_header_rejection(view.cast("B")) if view.c_contiguous else None
+        if rejection is None:
             raise
-        return [stop.finding(release)]
+        return [rejection.finding(release)]
     return verdict(file, release)
 
 
-def _known(release: str) -> None:
+def _require_release(release: str) -> None:
+    """Refuse a release that there are no rules for."""
     if release not in RELEASES:
         message = f"there are no rules for release {release!r}; there are {', '.join(RELEASES)}"
         raise ValidationError(message)
 
 
-def _corim_note(stream: Stream, reached: int) -> Stop | None:
-    """A note on the first CoRIM header, if the crate parses it."""
-    first = [int(stream.index(kind)[0]) for kind in _CORIM if kind in stream.kinds]
-    index = min(first, default=reached)
-    if index >= reached:
+def _corim_note(parsed: ParsedHeaders, read_count: int) -> Rejection | None:
+    """A note on the first CoRIM header, if it is among the first `read_count` headers."""
+    records = (CorimDocument, CorimSignature)
+    positions = [int(parsed.index(record)[0]) for record in records if parsed.has(record)]
+    index = min(positions, default=read_count)
+    if index >= read_count:
         return None
-    header = stream.file.header(index)
-    return Stop(
+    header = parsed.file.header(index)
+    return Rejection(
         rule="corim-feature",
-        found=f"the file has a {header.name}",
+        description=f"the file has a {header.name}",
         header=header.name,
         index=index,
         offset=header.offset,

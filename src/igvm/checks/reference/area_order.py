@@ -1,14 +1,17 @@
-"""Parameter areas: declared, used, inserted, and nothing after."""
+"""Parameter areas as the crate follows them: declared, used, inserted, and nothing after."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from igvm.spec.directive import Parameter, ParameterArea, ParameterInsert
-from igvm.spec.registry import TYPE_OF
+from igvm.checks.reference.release_types import TYPE_OF_RECORD
+from igvm.spec.directive import ParameterArea, ParameterInsert
 
 if TYPE_CHECKING:
-    from igvm.checks.reference.parsed_headers import Stream
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from igvm.checks.reference.parsed_headers import ParsedHeaders
     from igvm.file.table import Table
     from igvm.wire.record import Record
 
@@ -17,12 +20,12 @@ _DECLARED, _USED, _INSERTED = 0, 1, 2
 _ACTS: dict[type[Record], int] = {
     ParameterArea: _DECLARED,
     ParameterInsert: _INSERTED,
-    **{record: _USED for record in TYPE_OF if issubclass(record, Parameter)},
+    **{record: _USED for record, crate_type in TYPE_OF_RECORD.items() if crate_type.is_parameter},
 }
 """What the headers of a record class do to an area."""
 
 
-def out_of_turn(stream: Stream) -> tuple[Table[Any], int, str] | None:
+def first_out_of_turn(parsed: ParsedHeaders) -> tuple[Table[Any], int, str] | None:
     """The first header that declares, uses or inserts an area out of turn.
 
     Returns:
@@ -30,44 +33,50 @@ def out_of_turn(stream: Stream) -> tuple[Table[Any], int, str] | None:
     """
     import numpy as np
 
-    tables = []
-    for record in _ACTS:
-        if TYPE_OF[record] in stream.kinds:
-            table: Table[Any] = stream.table(record)
-            if record is ParameterInsert:
-                # The crate drops inserts whose mask is zero.
-                used = table[ParameterInsert.compatibility_mask] != 0
-                table = stream.table(ParameterInsert, table.index[used])
-            tables.append(table)
+    tables = _area_tables(parsed)
     if not tables:
         return None
 
-    # Number of the area and position of the header: sorting gives each area's story in turn.
-    def keys(table: Table[Any]) -> Any:
+    # Number of the area and position of the header: sorting puts the headers of an area in turn.
+    def keys(table: Table[Any]) -> NDArray[np.uint64]:
         number = table[table.record.parameter_area_index].astype(np.uint64)
-        return number << np.uint64(32) | table.index.astype(np.uint64)
+        key: NDArray[np.uint64] = number << np.uint64(32) | table.index.astype(np.uint64)
+        return key
 
     acts = np.concatenate([np.full(len(table), _ACTS[table.record], np.uint8) for table in tables])
-    story = np.concatenate([keys(table) for table in tables])
-    if not len(story):
+    key = np.concatenate([keys(table) for table in tables])
+    if not len(key):
         return None
-    order = np.argsort(story)
-    story, acts = story[order], acts[order]
-    number = story >> np.uint64(32)
-    opening = np.append(True, number[1:] != number[:-1])
-    # An area's story opens with its declaration, has no other, and ends with its insertion.
-    bad = opening != (acts == _DECLARED)
-    bad[1:] |= ~opening[1:] & (acts[:-1] == _INSERTED)
-    if not bad.any():
+    order = np.argsort(key)
+    key, acts = key[order], acts[order]
+    number, position = key >> np.uint64(32), key & np.uint64(0xFFFFFFFF)
+    opens = np.append(True, number[1:] != number[:-1])
+    # The first header of an area declares it, no other does, and its insertion is the last.
+    is_bad = opens != (acts == _DECLARED)
+    is_bad[1:] |= ~opens[1:] & (acts[:-1] == _INSERTED)
+    if not is_bad.any():
         return None
-    index = int((story[bad] & np.uint64(0xFFFFFFFF)).min())
+    index = int(position[is_bad].min())
     for table in tables:
         row = int(np.searchsorted(table.index, index))
         if row < len(table) and table.index[row] == index:
-            found = "area {value} is not declared yet"
+            description = "area {value} is not declared yet"
             if _ACTS[table.record] == _DECLARED:
-                found = "area {value} is declared already"
-            elif not opening[story & np.uint64(0xFFFFFFFF) == index].all():
-                found = "area {value} is inserted already"
-            return table, row, found
+                description = "area {value} is declared already"
+            elif not opens[position == index].all():
+                description = "area {value} is inserted already"
+            return table, row, description
     return None
+
+
+def _area_tables(parsed: ParsedHeaders) -> list[Table[Any]]:
+    """The headers that declare, use or insert areas; the crate drops inserts without a mask."""
+    tables = []
+    for record in _ACTS:
+        if parsed.has(record):
+            table: Table[Any] = parsed.table(record)
+            if record is ParameterInsert:
+                is_kept = table[ParameterInsert.compatibility_mask] != 0
+                table = parsed.table(ParameterInsert, table.index[is_kept])
+            tables.append(table)
+    return tables

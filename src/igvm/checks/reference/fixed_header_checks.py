@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from igvm.checks.reference.rejection import Stop
+from igvm.checks.inspection.record_fields import field_offset
+from igvm.checks.reference.rejection import Rejection
+from igvm.checks.reference.release_types import FIXED_HEADER_SIZE
 from igvm.spec.enums import PAGE_SIZE_4K, Architecture
-from igvm.spec.fixed import MAGIC, FixedHeaderV1, FixedHeaderV2
+from igvm.spec.fixed import MAGIC, FixedHeaderV2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 _U32 = 0xFFFFFFFF
 
 
-class Fixed(msgspec.Struct, frozen=True, gc=False):
+class FixedHeader(msgspec.Struct, frozen=True, gc=False):
     """A buffer and the fixed header at its start; zeroes where the buffer is too short for it."""
 
     buffer: memoryview
@@ -25,20 +27,20 @@ class Fixed(msgspec.Struct, frozen=True, gc=False):
     """Every field that either version has."""
 
     @classmethod
-    def read(cls, buffer: memoryview) -> Fixed:
+    def read(cls, buffer: memoryview) -> FixedHeader:
         """The fixed header of `buffer`, whatever it holds."""
         start = bytes(buffer[: FixedHeaderV2.SIZE]).ljust(FixedHeaderV2.SIZE, b"\0")
         return cls(buffer, FixedHeaderV2.unpack_from(start))
 
     @property
-    def size(self) -> int:
+    def file_size(self) -> int:
         """Bytes of the file."""
         return len(self.buffer)
 
     @property
-    def header_size(self) -> int:
+    def size(self) -> int:
         """Bytes of the fixed header of the version that it names."""
-        return FixedHeaderV2.SIZE if self.fields.format_version == 2 else FixedHeaderV1.SIZE
+        return FIXED_HEADER_SIZE[2 if self.fields.format_version == 2 else 1]
 
     @property
     def data_start(self) -> int:
@@ -50,129 +52,133 @@ class Fixed(msgspec.Struct, frozen=True, gc=False):
         """The checksum that the crate computes."""
         start = self.fields.variable_header_offset
         section = self.buffer[start : start + self.fields.variable_header_size]
-        return zlib.crc32(
-            section, zlib.crc32(self.fields.replace(checksum=0).pack()[: self.header_size])
-        )
+        return zlib.crc32(section, zlib.crc32(self.fields.replace(checksum=0).pack()[: self.size]))
 
 
-class FixedCheck(msgspec.Struct, frozen=True):
+class FixedHeaderCheck(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that the crate wants of the fixed header."""
 
     rule: str
     field: str | None
-    breaks: Callable[[Fixed], bool]
+    """The field to blame, or None for the file as a whole."""
+    breaks: Callable[[FixedHeader], bool]
     """Whether a header that passed the checks before this one fails it."""
-    found: str
-    """What was found, with {value} and {size}."""
-    words: str
+    description: str
+    """What was found, with {value}, {size} of the file and the {checksum} that is computed."""
+    words: str = ""
+    """The rule, where its own words do not fit this field."""
 
 
-FIXED_CHECKS = (
-    FixedCheck(
-        "InvalidFixedHeader",
-        None,
-        lambda fixed: fixed.size < FixedHeaderV1.SIZE,
-        "the file has {size} bytes",
-        f"a fixed header has {FixedHeaderV1.SIZE}",
+FIXED_HEADER_CHECKS = (
+    FixedHeaderCheck(
+        rule="InvalidFixedHeader",
+        field=None,
+        breaks=lambda header: header.file_size < FIXED_HEADER_SIZE[1],
+        description="the file has {size} bytes",
+        words=f"a fixed header has {FIXED_HEADER_SIZE[1]}",
     ),
-    FixedCheck(
-        "InvalidFixedHeader",
-        "magic",
-        lambda fixed: fixed.fields.magic != MAGIC,
-        "magic is {value:#010x}",
-        f"it must be {MAGIC:#010x}",
+    FixedHeaderCheck(
+        rule="InvalidFixedHeader",
+        field="magic",
+        breaks=lambda header: header.fields.magic != MAGIC,
+        description="magic is {value:#010x}",
+        words=f"it must be {MAGIC:#010x}",
     ),
-    FixedCheck(
-        "InvalidFixedHeader",
-        "format_version",
-        lambda fixed: fixed.fields.format_version not in {1, 2},
-        "format_version is {value}",
-        "it must be 1 or 2",
+    FixedHeaderCheck(
+        rule="InvalidFixedHeader",
+        field="format_version",
+        breaks=lambda header: header.fields.format_version not in {1, 2},
+        description="format_version is {value}",
+        words="it must be 1 or 2",
     ),
-    FixedCheck(
-        "InvalidFixedHeader",
-        None,
-        lambda fixed: fixed.size < fixed.header_size,
-        "the file has {size} bytes",
-        f"a version 2 fixed header has {FixedHeaderV2.SIZE}",
+    FixedHeaderCheck(
+        rule="InvalidFixedHeader",
+        field=None,
+        breaks=lambda header: header.file_size < header.size,
+        description="the file has {size} bytes",
+        words=f"a version 2 fixed header has {FIXED_HEADER_SIZE[2]}",
     ),
-    FixedCheck(
-        "InvalidFixedHeader",
-        "architecture",
-        lambda fixed: (
-            fixed.fields.format_version == 2
-            and fixed.fields.architecture not in {Architecture.X64, Architecture.AARCH64}
+    FixedHeaderCheck(
+        rule="InvalidFixedHeader",
+        field="architecture",
+        breaks=lambda header: (
+            header.fields.format_version == 2
+            and header.fields.architecture not in {Architecture.X64, Architecture.AARCH64}
         ),
-        "architecture is {value}",
-        "it must be 0 (X64) or 1 (AArch64)",
+        description="architecture is {value}",
+        words="it must be 0 (X64) or 1 (AArch64)",
     ),
-    FixedCheck(
-        "UnsupportedPageSize",
-        "page_size",
-        lambda fixed: fixed.fields.format_version == 2 and fixed.fields.page_size != PAGE_SIZE_4K,
-        "page_size is {value}",
-        "",
-    ),
-    FixedCheck(
-        "InvalidFixedHeader",
-        "total_file_size",
-        lambda fixed: fixed.fields.total_file_size != fixed.size,
-        "total_file_size is {value} and the file has {size} bytes",
-        "the two must be equal",
-    ),
-    FixedCheck(
-        "InvalidFixedHeader",
-        "variable_header_offset",
-        lambda fixed: fixed.fields.variable_header_offset >= fixed.size,
-        "the variable headers start at {value:#x} and the file has {size:#x} bytes",
-        "they must start before the file ends",
-    ),
-    FixedCheck(
-        "InvalidFixedHeader",
-        "variable_header_size",
-        lambda fixed: fixed.data_start >= fixed.size,
-        "{value:#x} bytes of variable headers leave no file data in {size:#x} bytes",
-        "at least one byte of file data must follow the variable headers",
-    ),
-    FixedCheck(
-        "panic.variable-header-size",
-        "variable_header_size",
-        lambda fixed: (
-            fixed.fields.variable_header_size > fixed.size - fixed.fields.variable_header_offset
+    FixedHeaderCheck(
+        rule="UnsupportedPageSize",
+        field="page_size",
+        breaks=lambda header: (
+            header.fields.format_version == 2 and header.fields.page_size != PAGE_SIZE_4K
         ),
-        "variable_header_size is {value:#x} in a file of {size:#x} bytes",
-        "",
+        description="page_size is {value}",
     ),
-    FixedCheck(
-        "InvalidChecksum",
-        "checksum",
-        lambda fixed: fixed.fields.checksum != fixed.checksum,
-        "checksum is {value:#010x} and should be {checksum:#010x}",
-        "",
+    FixedHeaderCheck(
+        rule="InvalidFixedHeader",
+        field="total_file_size",
+        breaks=lambda header: header.fields.total_file_size != header.file_size,
+        description="total_file_size is {value} and the file has {size} bytes",
+        words="the two must be equal",
+    ),
+    FixedHeaderCheck(
+        rule="InvalidFixedHeader",
+        field="variable_header_offset",
+        breaks=lambda header: header.fields.variable_header_offset >= header.file_size,
+        description="the variable headers start at {value:#x} and the file has {size:#x} bytes",
+        words="they must start before the file ends",
+    ),
+    FixedHeaderCheck(
+        rule="InvalidFixedHeader",
+        field="variable_header_size",
+        breaks=lambda header: header.data_start >= header.file_size,
+        description="{value:#x} bytes of variable headers leave no file data in {size:#x} bytes",
+        words="at least one byte of file data must follow the variable headers",
+    ),
+    FixedHeaderCheck(
+        rule="panic.variable-header-size",
+        field="variable_header_size",
+        breaks=lambda header: (
+            header.fields.variable_header_size
+            > header.file_size - header.fields.variable_header_offset
+        ),
+        description="variable_header_size is {value:#x} in a file of {size:#x} bytes",
+    ),
+    FixedHeaderCheck(
+        rule="InvalidChecksum",
+        field="checksum",
+        breaks=lambda header: header.fields.checksum != header.checksum,
+        description="checksum is {value:#010x} and should be {checksum:#010x}",
     ),
 )
 """What the crate wants of the fixed header, in its order."""
 
 
-def fixed_stop(buffer: memoryview) -> Stop | None:
+def fixed_header_rejection(buffer: memoryview) -> Rejection | None:
     """Where the crate stops in the fixed header of `buffer`, or None."""
-    fixed = Fixed.read(buffer)
-    for check in FIXED_CHECKS:
-        if check.breaks(fixed):
-            return _stop(check, fixed)
+    header = FixedHeader.read(buffer)
+    for check in FIXED_HEADER_CHECKS:
+        if check.breaks(header):
+            return _rejection(check, header)
     return None
 
 
-def _stop(check: FixedCheck, fixed: Fixed) -> Stop:
-    value = None if check.field is None else int(getattr(fixed.fields, check.field))
-    checksum = fixed.checksum if check.field == "checksum" else 0
-    offsets = {item.name: item.offset for item in FixedHeaderV2.FIELDS}
-    return Stop(
+def _rejection(check: FixedHeaderCheck, header: FixedHeader) -> Rejection:
+    """What `check` says of `header`, which fails it."""
+    offset, value, checksum = 0, None, 0
+    if check.field is not None:
+        offset = field_offset(FixedHeaderV2, check.field)
+        value = int(getattr(header.fields, check.field))
+    if check.field == "checksum":
+        checksum = header.checksum
+    return Rejection(
         rule=check.rule,
-        found=check.found.format(value=value, size=fixed.size, checksum=checksum),
+        description=check.description.format(value=value, size=header.file_size, checksum=checksum),
         header="FIXED_HEADER",
         field=check.field,
-        offset=0 if check.field is None else offsets[check.field],
+        offset=offset,
         value=value,
         words=check.words,
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from igvm.checks.reference.reference_rules import RELEASES
-from igvm.checks.reference.rejection import Stop
-from igvm.spec.registry import TYPE_OF
+from igvm.checks.inspection.record_fields import field_offset
+from igvm.checks.reference.rejection import Rejection
+from igvm.checks.reference.release_types import RELEASES, TYPE_OF_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound="np.generic")
 
 
-class Scope:
-    """A file whose fixed header is sound, as one release reads it.
+class CrateFile:
+    """A file whose fixed header is sound, as one release of the crate reads it.
 
     Attributes:
         file: the file.
@@ -46,53 +46,61 @@ class Scope:
 
     @functools.cached_property
     def octets(self) -> NDArray[np.uint8]:
-        """The file data as bytes."""
+        """The file data, shape (data_size,), uint8."""
         import numpy as np
 
         return np.frombuffer(self.file.buffer, np.uint8, self.data_size, self.data_start)
 
 
-class Rows:
-    """Some headers of one type, as columns."""
+class HeaderRows:
+    """Some headers of one type, as columns; n of them."""
 
-    def __init__(self, table: Table[Any], scope: Scope) -> None:
+    def __init__(self, table: Table[Any], crate_file: CrateFile) -> None:
         self.table = table
-        self.scope = scope
+        self.crate_file = crate_file
 
     def __len__(self) -> int:
         return len(self.table)
 
     def __getitem__(self, field: Wire[Any, D]) -> NDArray[D]:
-        """The column of `field`."""
+        """The column of `field`, shape (n,) or (n, size)."""
         return self.table[field]
 
     @functools.cached_property
     def start(self) -> NDArray[np.uint32]:
-        """Where each header's data starts in the file data: a difference that wraps at 32 bits."""
+        """Where each header's data starts in the file data, shape (n,), uint32.
+
+        It is a difference that wraps at 32 bits.
+        """
         import numpy as np
 
         offsets: NDArray[np.uint32] = self.table[self.table.record.file_offset]
-        return offsets - np.uint32(self.scope.data_start)
+        return offsets - np.uint32(self.crate_file.data_start)
 
     def outside(self, size: int) -> Bools:
-        """Where `size` bytes from `start` on do not lie in the file data."""
+        """Where `size` bytes from `start` on do not lie in the file data, shape (n,), bool."""
         import numpy as np
 
-        if size > self.scope.data_size:
+        if size > self.crate_file.data_size:
             return np.ones(len(self), bool)
-        return self.start > np.uint32(self.scope.data_size - size)
+        return self.start > np.uint32(self.crate_file.data_size - size)
 
     def outside_by(self, size: Wire[Any, Any]) -> Bools:
-        """Where as many bytes from `start` on as the field `size` says do not lie in the data."""
+        """Where as many bytes from `start` on as the field `size` says do not lie in the data.
+
+        Returns:
+            Shape (n,), bool.
+        """
         import numpy as np
 
         start = self.start.astype(np.uint64)
-        whole = np.uint64(self.scope.data_size)
+        data_size = np.uint64(self.crate_file.data_size)
+        sizes = self.table[size].astype(np.uint64, copy=False)
         # Where the start is past the end the difference wraps, and is not needed.
-        return (start > whole) | (self.table[size].astype(np.uint64, copy=False) > whole - start)
+        return (start > data_size) | (sizes > data_size - start)
 
 
-class Check(msgspec.Struct, frozen=True):
+class HeaderCheck(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that the crate wants of a header on its own."""
 
     rule: str
@@ -100,7 +108,7 @@ class Check(msgspec.Struct, frozen=True):
     """The field to blame."""
     breaks: Callable[[Any], Bools]
     """From rows to where they break the rule; later checks of a row do not count."""
-    found: str = "{field} is {value:#x}"
+    description: str = "{field} is {value:#x}"
     """What was found, with {field} and {value}."""
     words: str = ""
     """The rule, where its own words do not fit this field."""
@@ -109,29 +117,30 @@ class Check(msgspec.Struct, frozen=True):
     """From a single row to the value that is not taken, where it is not the field's."""
 
 
-def place(table: Table[Any], row: int, field: str) -> tuple[int, str, int]:
+def field_place(table: Table[Any], row: int, field: str) -> tuple[int, str, int]:
     """Index and type name of the header at `row`, and where `field` of it is in the file."""
-    inside = next(item.offset for item in table.record.FIELDS if item.name == field)
-    start = int(table.offset[row : row + 1][0])
-    return int(table.index[row]), TYPE_OF[table.record].name, start + 8 + inside
+    header_offset = int(table.offset[row : row + 1][0])
+    offset = header_offset + 8 + field_offset(table.record, field)
+    return int(table.index[row]), TYPE_OF_RECORD[table.record].name, offset
 
 
-def stop_at(table: Table[Any], row: int, check: Check, value: int | None = None) -> Stop:
-    """The stop that `check` makes of the header at `row`."""
-    index, name, offset = place(table, row, check.field)
-    shown: int | str
-    if value is not None:
-        shown = value
+def rejection_at(rows: HeaderRows, row: int, check: HeaderCheck) -> Rejection:
+    """The rejection that `check` makes of the header at `row`, the only one if it has a value."""
+    table = rows.table
+    index, name, offset = field_place(table, row, check.field)
+    value: int | str
+    if check.value is not None:
+        value = check.value(rows)
     else:
         raw = table[getattr(table.record, check.field)][row]
-        shown = raw.tobytes().hex() if raw.ndim else int(raw)
-    return Stop(
+        value = raw.tobytes().hex() if raw.ndim else int(raw)
+    return Rejection(
         rule=check.rule,
-        found=check.found.format(field=check.field, value=shown),
+        description=check.description.format(field=check.field, value=value),
         header=name,
         field=check.field,
         index=index,
         offset=offset,
-        value=shown,
+        value=value,
         words=check.words,
     )

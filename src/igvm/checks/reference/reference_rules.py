@@ -5,9 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from igvm.checks.finding import Severity
-
-RELEASES = ("0.4", "0.5")
-"""The releases of the reference crate that there are rules for."""
+from igvm.checks.reference.release_types import RELEASES
 
 CRASH_NAMES = "this crashes the reference, and with it every process that links libigvm"
 
@@ -38,8 +36,13 @@ REFERENCE_RULES: dict[str, ReferenceRule] = {}
 def _declare(source: str, *rules: tuple[str, str], releases: tuple[str, ...] = RELEASES) -> None:
     """Add rules that the same function of the crate decides."""
     for name, words in rules:
-        crashes = name.startswith("panic.")
-        REFERENCE_RULES[name] = ReferenceRule(name, words, source, releases, crashes)
+        REFERENCE_RULES[name] = ReferenceRule(
+            name=name,
+            words=words,
+            source=source,
+            releases=releases,
+            crashes=name.startswith("panic."),
+        )
 
 
 _declare(
@@ -295,9 +298,9 @@ _declare(
 )
 
 REFERENCE_RULES["corim-feature"] = ReferenceRule(
-    "corim-feature",
-    "a libigvm that was built without its corim feature refuses CoRIM headers (result -10)",
-    "IgvmInitializationHeader::new_from_binary_split",
-    ("0.5",),
+    name="corim-feature",
+    words="a libigvm that was built without its corim feature refuses CoRIM headers (result -10)",
+    source="IgvmInitializationHeader::new_from_binary_split",
+    releases=("0.5",),
     severity=Severity.NOTE,
 )

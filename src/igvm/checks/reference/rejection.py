@@ -8,12 +8,12 @@ from igvm.checks.finding import Finding
 from igvm.checks.reference.reference_rules import CRASH_NAMES, REFERENCE_RULES
 
 
-class Stop(msgspec.Struct, frozen=True, gc=False):
+class Rejection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The first thing in a file that the reference does not take."""
 
     rule: str
     """Name of a ReferenceRule."""
-    found: str
+    description: str
     """What is there, in words."""
     header: str | None = None
     """Name of the header's type, or FIXED_HEADER."""
@@ -33,7 +33,7 @@ class Stop(msgspec.Struct, frozen=True, gc=False):
         return Finding(
             rule=f"igvm-{release}/{self.rule}",
             severity=rule.severity,
-            message=f"{self.found}; {self.words or rule.words}{crash}",
+            message=f"{self.description}; {self.words or rule.words}{crash}",
             header_index=self.index,
             header_type=self.header,
             field=self.field,
