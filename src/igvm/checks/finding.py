@@ -56,9 +56,10 @@ class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         )
 
     def __str__(self) -> str:
-        where = "" if self.offset is None else f"+{self.offset:#x}: "
+        offset = "" if self.offset is None else f"+{self.offset:#x}: "
         index = "" if self.header_index is None else f"[{self.header_index}]"
-        what = ".".join(part for part in (f"{self.header_type or ''}{index}", self.field) if part)
-        more = f" (and {self.more} more)" if self.more else ""
-        what += ": " if what else ""
-        return f"{self.severity.name.lower()}: {where}{what}{self.message}{more} [{self.rule}]"
+        header = f"{self.header_type or ''}{index}"
+        blamed = ".".join(part for part in (header, self.field) if part)
+        blamed += ": " if blamed else ""
+        others = f" (and {self.more} more)" if self.more else ""
+        return f"{self.severity.name.lower()}: {offset}{blamed}{self.message}{others} [{self.rule}]"

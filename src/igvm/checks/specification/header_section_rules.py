@@ -57,13 +57,13 @@ def header_contained(inspected: InspectedFile) -> Found:
     Its length field is wrong, or variable_header_size is. Nothing after it can be found, and
     every loader refuses the file.
     """
-    rest = inspected.file.trailing
-    if len(rest) >= 8:
-        length = int.from_bytes(rest[4:8], "little")
-        header_type = HeaderType(int.from_bytes(rest[:4], "little") & ~OPTIONAL_BIT)
-        offset = inspected.data_start - len(rest)
+    trailing = inspected.file.trailing
+    if len(trailing) >= 8:
+        length = int.from_bytes(trailing[4:8], "little")
+        header_type = HeaderType(int.from_bytes(trailing[:4], "little") & ~OPTIONAL_BIT)
+        offset = inspected.data_start - len(trailing)
         yield Place(
-            f"a length of {length:#x} and {len(rest) - 8:#x} bytes left",
+            f"a length of {length:#x} and {len(trailing) - 8:#x} bytes left",
             header=header_type.name,
             field="length",
             offset=offset + 4,
@@ -82,10 +82,10 @@ def header_trailing(inspected: InspectedFile) -> Found:
 
     variable_header_size is wrong, or a length before it is. The reference crate refuses the file.
     """
-    rest = inspected.file.trailing
-    if 0 < len(rest) < 8:
-        offset = inspected.data_start - len(rest)
-        yield Place(f"{len(rest)} bytes are left", offset=offset, value=bytes(rest).hex())
+    trailing = inspected.file.trailing
+    if 0 < len(trailing) < 8:
+        offset = inspected.data_start - len(trailing)
+        yield Place(f"{len(trailing)} bytes are left", offset=offset, value=bytes(trailing).hex())
 
 
 @rule(

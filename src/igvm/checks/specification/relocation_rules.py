@@ -217,27 +217,27 @@ def relocation_vtl(inspected: InspectedFile) -> Found:
 
 
 def _masks_of_keys(
-    keys: NDArray[Any], masks: NDArray[np.uint32], wanted: NDArray[Any]
+    keys: NDArray[Any], masks: NDArray[np.uint32], wanted_keys: NDArray[Any]
 ) -> NDArray[np.uint32]:
-    """For each of `wanted` the masks of the rows with that key, taken together.
+    """For each of `wanted_keys` the masks of the rows with that key, taken together.
 
     Args:
         keys: shape (n,), unsigned.
         masks: the mask of each row, shape (n,), uint32.
-        wanted: shape (m,), unsigned.
+        wanted_keys: shape (m,), unsigned.
 
     Returns:
         Shape (m,), uint32; zero for a key that no row has.
     """
     import numpy as np
 
-    result = np.zeros(len(wanted), np.uint32)
-    if len(keys) and len(wanted):
+    result = np.zeros(len(wanted_keys), np.uint32)
+    if len(keys) and len(wanted_keys):
         order = np.argsort(keys, kind="stable")
         distinct, first = np.unique(keys[order], return_index=True)
         masks_of_key = np.bitwise_or.reduceat(masks[order], first)
-        at = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
-        result = np.where(distinct[at] == wanted, masks_of_key[at], result)
+        at = np.minimum(np.searchsorted(distinct, wanted_keys), len(distinct) - 1)
+        result = np.where(distinct[at] == wanted_keys, masks_of_key[at], result)
     return result
 
 
