@@ -12,15 +12,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from igvm.file.check.reference.rules import CRASH_NAMES, REFERENCE_RULES
-from igvm.file.check.rule import SPEC_RULES
-from igvm.file.check.spec import load
+from igvm.checks.reference.reference_rules import CRASH_NAMES, REFERENCE_RULES
+from igvm.checks.rule import SPEC_RULES
+from igvm.checks.specification import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from igvm.file.check.reference.rules import ReferenceRule
-    from igvm.file.check.rule import Rule
+    from igvm.checks.reference.reference_rules import ReferenceRule
+    from igvm.checks.rule import Rule
 
 FOLDER = Path(__file__).resolve().parent / "rules"
 

@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING
 from igvm._version import __version__
 
 if TYPE_CHECKING:
+    from igvm.checks import check
+    from igvm.checks.finding import Finding, Severity
+    from igvm.checks.strict_reading import open, parse  # noqa: A004 - the names that users know
     from igvm.errors import (
         FormatError,
         IgvmError,
@@ -32,11 +35,8 @@ if TYPE_CHECKING:
         ToolError,
         ValidationError,
     )
-    from igvm.file.check import check
-    from igvm.file.check.finding import Finding, Severity
     from igvm.file.context import VBSContext
     from igvm.file.header import Header
-    from igvm.file.read import open, parse  # noqa: A004 - the names that users know
     from igvm.file.table import Table
     from igvm.file.view import HeaderView, IgvmFile
     from igvm.launch.hashes import KernelHashes
@@ -130,16 +130,16 @@ _HOME = {
     "ValidationError": "igvm.errors",
     "Builder": "igvm.write.builder",
     "canonical": "igvm.write.canonical",
-    "check": "igvm.file.check",
-    "Finding": "igvm.file.check.finding",
-    "Severity": "igvm.file.check.finding",
+    "check": "igvm.checks",
+    "Finding": "igvm.checks.finding",
+    "Severity": "igvm.checks.finding",
     "VBSContext": "igvm.file.context",
     "Header": "igvm.file.header",
     "Table": "igvm.file.table",
     "HeaderView": "igvm.file.view",
     "IgvmFile": "igvm.file.view",
-    "open": "igvm.file.read",
-    "parse": "igvm.file.read",
+    "open": "igvm.checks.strict_reading",
+    "parse": "igvm.checks.strict_reading",
     "plan": "igvm.launch.planning",
     "LaunchPlan": "igvm.launch.plan",
     "Operation": "igvm.launch.plan",

@@ -177,7 +177,7 @@ def test_measure_loads_what_it_needs(tmp_path: Path) -> None:
     result = subprocess.run(command, capture_output=True, check=False, timeout=60, text=True)
     loaded = {one.rpartition("|")[2].strip() for one in result.stderr.splitlines()}
     assert {"igvm.measurement.measure", "numpy"} < loaded
-    assert not loaded & {"igvm.spec.hyperv", "igvm.file.check.spec", "rich", "cryptography"}
+    assert not loaded & {"igvm.spec.hyperv", "igvm.checks.specification", "rich", "cryptography"}
 
 
 def test_profiler_sees_the_end(folder: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from igvm.file.check.reference import verdict_of_bytes
+from igvm.checks.reference import verdict_of_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from igvm.file.check.finding import Finding
+    from igvm.checks.finding import Finding
     from tests.oracle.client import Oracle, Release, Verdict
 
 PANICS = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from igvm.file.check.reference import REFERENCE_RULES
+from igvm.checks.reference import REFERENCE_RULES
 from tests.differential.answers import differences
 from tests.differential.cases import CASES
 from tests.differential.crowded import crowded

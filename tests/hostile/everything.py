@@ -7,8 +7,8 @@ import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import igvm
+from igvm.checks import RULE_SETS
 from igvm.errors import IgvmError
-from igvm.file.check import RULE_SETS
 from igvm.spec.registry import TYPE_OF
 from tests.hostile import render
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import igvm
-from igvm.file.check import RULE_SETS
+from igvm.checks import RULE_SETS
 from tests.hostile.everything import bounded, use
 from tests.hostile.samples import SMALL, fix
 

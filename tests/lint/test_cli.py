@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from igvm.checks import RULE_SETS
 from igvm.cli import shared
-from igvm.file.check import RULE_SETS
 from igvm.launch.lint import LOADERS
 from tests.lint.examples import FINE, FINE_SNP
 from tests.lint.small import make

@@ -19,7 +19,7 @@ from igvm.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from igvm.file.check.finding import Severity
+    from igvm.checks.finding import Severity
     from igvm.report.findings import Checked
 
 _SEVERITIES = ("note", "warning", "error")
@@ -82,7 +82,7 @@ def command(
     and notes do not count. `igvm rules` explains the rules.
     """
     from igvm import report
-    from igvm.file.check.finding import Severity
+    from igvm.checks.finding import Severity
 
     wanted = RULE_SETS if "all" in rules else tuple(one for one in RULE_SETS if one in rules)
     if loaders and not _is_given("rules"):

@@ -1,4 +1,4 @@
-"""Opens files and buffers as views: `igvm.open` and `igvm.parse`."""
+"""Opens files and buffers as views; nothing is judged but what hides the headers."""
 
 from __future__ import annotations
 
@@ -15,47 +15,35 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer  # for checkers only; they bring it
 
 
-def parse(buffer: Buffer, *, strict: bool = False, path: str | None = None) -> IgvmFile:
+def parse(buffer: Buffer, *, path: str | None = None) -> IgvmFile:
     """View `buffer`, any object with the buffer protocol, as an IGVM file.
 
     Raises:
         FormatError: the fixed header cannot be read or the variable headers are not in the file.
-        ValidationError: with `strict`, the first error of `igvm.check`.
     """
     view = memoryview(buffer)
     if not view.c_contiguous:
         message = "the bytes of a file must be one contiguous buffer"
         raise FormatError(message, path=path)
-    file = IgvmFile(view.cast("B") if view.format != "B" or view.ndim != 1 else view, path=path)
-    return _strict(file) if strict else file
+    return IgvmFile(view.cast("B") if view.format != "B" or view.ndim != 1 else view, path=path)
 
 
-def open(path: str | os.PathLike[str], *, strict: bool = False, copy: bool = False) -> IgvmFile:  # noqa: A001 - igvm.open
+def open(path: str | os.PathLike[str], *, copy: bool = False) -> IgvmFile:  # noqa: A001 - igvm.open
     """Map the file at `path` and view it; with `copy`, read it into memory instead.
 
     Raises:
         OSError: the file cannot be opened.
         FormatError: the fixed header cannot be read or the variable headers are not in the file.
-        ValidationError: with `strict`, the first error of `igvm.check`.
     """
     name = os.fspath(path)
     with io.FileIO(name) as stream:
         status = os.fstat(stream.fileno())
         if copy or not stat.S_ISREG(status.st_mode) or status.st_size == 0:
-            return parse(stream.read(), strict=strict, path=name)
+            return parse(stream.read(), path=name)
         mapping = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     try:
-        file = IgvmFile(memoryview(mapping), path=name, mapping=mapping)
+        return IgvmFile(memoryview(mapping), path=name, mapping=mapping)
     except FormatError as error:
         # The traceback holds views of the mapping; without it the mapping can go.
         error.__traceback__ = None
         raise
-    return _strict(file) if strict else file
-
-
-def _strict(file: IgvmFile) -> IgvmFile:
-    """`file`, if it has no error finding."""
-    for finding in file.check():
-        if finding.is_error:
-            raise finding.error(file.path)
-    return file

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.file.check.finding import Finding
     from igvm.file.context import Context
     from igvm.file.platforms import PlatformLike
 
@@ -356,13 +355,7 @@ class IgvmFile(HeaderView):
 
         return decode_context(self, header)
 
-    # Checking and writing.
-
-    def check(self, rules: str = "spec") -> list[Finding]:
-        """What `igvm.check(self, rules)` finds."""
-        from igvm.file.check import check
-
-        return check(self, rules)
+    # Writing.
 
     def to_bytes(self) -> bytes:
         """Every byte of the file, unchanged."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from igvm.file.check import RULE_SETS, check
-from igvm.file.check.finding import Finding, Severity
+from igvm.checks import RULE_SETS, check
+from igvm.checks.finding import Finding, Severity
 from igvm.report.words import file_name
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def unreadable(
     error: FormatError, data: bytes | memoryview, rules: Sequence[str] = ("spec",)
 ) -> Checked:
     """What each of `rules` says to bytes that cannot be opened as a file."""
-    from igvm.file.check.reference import verdict_of_bytes
+    from igvm.checks.reference import verdict_of_bytes
 
     own = Finding(
         rule=UNREADABLE,

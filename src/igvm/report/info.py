@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from igvm.checks.finding import Severity
 from igvm.errors import FormatError
-from igvm.file.check.finding import Severity
 from igvm.report.file_model import FileModel
 from igvm.report.findings import checked
 from igvm.report.info_model import (

@@ -46,9 +46,9 @@ class RuleList(msgspec.Struct, frozen=True, kw_only=True):
 
 def rule_list(rule_set: str | None = None, name: str | None = None) -> RuleList:
     """The rules of a rule set, or of all, in the order they are checked; or the one of a name."""
-    from igvm.file.check.reference import REFERENCE_RULES
-    from igvm.file.check.rule import SPEC_RULES
-    from igvm.file.check.spec import load
+    from igvm.checks.reference import REFERENCE_RULES
+    from igvm.checks.rule import SPEC_RULES
+    from igvm.checks.specification import load
 
     load()
     found = [

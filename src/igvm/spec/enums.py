@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from typing import TYPE_CHECKING
 
 from igvm.wire.openenum import OpenEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OPTIONAL_BIT = 1 << 31
 """IGVM_VHT_OPTIONAL_BIT: a loader that does not know this header may skip it."""
@@ -24,13 +28,18 @@ class Section(OpenEnum):
     """The three parts of the variable headers, in file order, and what fits none of them."""
 
     PLATFORM = 0
-    """IGVM_VHT_RANGE_PLATFORM, types 0x1 to 0x100."""
     INITIALIZATION = 1
-    """IGVM_VHT_RANGE_INIT, types 0x101 to 0x200."""
     DIRECTIVE = 2
-    """IGVM_VHT_RANGE_DIRECTIVE, types 0x301 to 0x400."""
     UNKNOWN = 3
     """A type outside of the three ranges."""
+
+
+SECTION_RANGES: Mapping[Section, range] = {
+    Section.PLATFORM: range(0x1, 0x101),
+    Section.INITIALIZATION: range(0x101, 0x201),
+    Section.DIRECTIVE: range(0x301, 0x401),
+}
+"""Header types of each section: IGVM_VHT_RANGE_PLATFORM, _INIT and _DIRECTIVE, in file order."""
 
 
 class HeaderType(OpenEnum):
@@ -68,12 +77,11 @@ class HeaderType(OpenEnum):
     @property
     def section(self) -> Section:
         """The section whose range holds this type."""
-        if 0x1 <= self <= 0x100:
-            return Section.PLATFORM
-        if 0x101 <= self <= 0x200:
-            return Section.INITIALIZATION
-        if 0x301 <= self <= 0x400:
-            return Section.DIRECTIVE
+        # A range compares with each of its numbers unless asked for a plain int.
+        number = int(self)
+        for section, types in SECTION_RANGES.items():
+            if number in types:
+                return section
         return Section.UNKNOWN
 
 

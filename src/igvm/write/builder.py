@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from igvm.checks.strict_reading import parse
 from igvm.errors import ValidationError
 from igvm.file.header_extents import page_bytes
 from igvm.file.platforms import Platform, Platforms
-from igvm.file.read import parse
 from igvm.file.view import HeaderView
 from igvm.spec.context import NativeContextX64
 from igvm.spec.directive import PageData, ParameterArea

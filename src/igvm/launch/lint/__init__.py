@@ -14,7 +14,7 @@ from igvm.errors import ValidationError
 from igvm.launch.lint.loader import LOADERS
 
 if TYPE_CHECKING:
-    from igvm.file.check.finding import Finding
+    from igvm.checks.finding import Finding
     from igvm.file.view import IgvmFile
     from igvm.launch.lint.rule import LoaderRule
     from igvm.spec.enums import PlatformType
@@ -62,7 +62,7 @@ def lint(file: IgvmFile, loader: str, *, most: int = 100) -> list[Finding]:
     Raises:
         ValidationError: there is no such loader.
     """
-    from igvm.file.check.rule import run
+    from igvm.checks.running import run
     from igvm.launch.lint.facts import LoaderFacts
     from igvm.launch.lint.rule import declared
 

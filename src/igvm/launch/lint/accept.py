@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from igvm.checks.rule import Place
 from igvm.errors import IgvmError
-from igvm.file.check.rule import Place
 from igvm.launch.lint.loader import (
     ALL,
     CH,
@@ -24,7 +24,7 @@ from igvm.spec.enums import PlatformType, Section
 from igvm.spec.platform import SupportedPlatform
 
 if TYPE_CHECKING:
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from igvm.checks.inspection.inspected_file import InspectedFile
+from igvm.checks.reference import verdict
 from igvm.errors import IgvmError
-from igvm.file.check.reference import verdict
-from igvm.file.check.spec.facts import Facts
 from igvm.launch.draft import draft, draft_dtype
 from igvm.launch.loaders.qemu import _flush_order  # what waits for what is QEMU's, and known there
 from igvm.spec.directive import RequiredMemory
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.file.check.finding import Finding
+    from igvm.checks.finding import Finding
     from igvm.file.table import Table
     from igvm.file.view import IgvmFile
     from igvm.launch.draft import Draft
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Rows = NDArray[np.void]
 
 
-class LoaderFacts(Facts):
+class LoaderFacts(InspectedFile):
     """A file as one loader looks at it that starts one of its platforms.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from igvm.file.check.rule import Many, Place
+from igvm.checks.rule import Many, Place
 from igvm.launch.lint.loader import (
     CH,
     CH_IGVM,
@@ -24,7 +24,7 @@ from igvm.spec.enums import PlatformType
 from igvm.spec.initialization import GuestPolicy
 
 if TYPE_CHECKING:
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
 QEMU_POLICY = 0x30000

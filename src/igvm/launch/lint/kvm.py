@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
     Bools = NDArray[np.bool_]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from igvm.file.check.rule import Lazy, Place
+from igvm.checks.rule import Lazy, Place
 from igvm.launch.lint.loader import TCG, X86_RUN
 from igvm.launch.lint.rule import NOTE, WARNING, loader_rule
 from igvm.spec.context import NativeContextX64
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
 _LONG = 1 << 13

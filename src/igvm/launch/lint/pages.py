@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.file.check.rule import Lazy, Many, Place
+from igvm.checks.rule import Lazy, Many, Place
 from igvm.launch.lint.loader import (
     CH,
     CH_IGVM,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
 _MOST_LEAVES = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.file.check.rule import Lazy, Place
+from igvm.checks.rule import Lazy, Place
 from igvm.launch.kvm import VMSA_GPA
 from igvm.launch.lint.facts import crosses, touches
 from igvm.launch.lint.loader import CH_IGVM, CH_KVM, CH_MSHV, IGVM_RUN, QEMU, TCG
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
     Rows = NDArray[np.void]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from igvm.file.check.finding import Severity
-from igvm.file.check.rule import Rule
+from igvm.checks.finding import Severity
+from igvm.checks.rule import Rule
 from igvm.launch.lint.loader import LOADERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
     Body = Callable[[LoaderFacts], Found]

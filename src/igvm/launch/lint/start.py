@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from igvm.checks.rule import Many, Place
 from igvm.errors import IgvmError
-from igvm.file.check.rule import Many, Place
 from igvm.launch.lint.facts import touches
 from igvm.launch.lint.loader import (
     CH,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
 RESET_PAGE = 0xFFFFF000

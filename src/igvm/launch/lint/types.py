@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.file.check.rule import Many
+from igvm.checks.rule import Many
 from igvm.launch.lint.loader import (
     CH,
     CH_IGVM,
@@ -19,7 +19,7 @@ from igvm.launch.lint.rule import ERROR, NOTE, WARNING, loader_rule
 from igvm.spec.enums import HeaderType
 
 if TYPE_CHECKING:
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
 H = HeaderType

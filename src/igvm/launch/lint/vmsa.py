@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from igvm.file.check.rule import Lazy, Many, Place
+from igvm.checks.rule import Lazy, Many, Place
 from igvm.launch.kvm import TAKEN_OVER, VMSA_GPA
 from igvm.launch.lint.facts import run_dtype
 from igvm.launch.lint.loader import (
@@ -26,7 +26,7 @@ from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 
 if TYPE_CHECKING:
-    from igvm.file.check.rule import Found
+    from igvm.checks.rule import Found
     from igvm.launch.lint.facts import LoaderFacts
 
 _SEGMENTS = frozenset(["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr", "gdtr", "idtr"])

@@ -1,0 +1,233 @@
+"""Platform headers: who the file is for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from igvm.checks.finding import Severity
+from igvm.checks.rule import Place, headers, rule
+from igvm.spec.enums import PLATFORM_VERSION, Architecture, PlatformType
+from igvm.spec.platform import SupportedPlatform
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from igvm.checks.inspection.inspected_file import InspectedFile
+    from igvm.checks.rule import Found
+
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+
+
+def _is_one_of(inspected: InspectedFile, *platforms: PlatformType) -> NDArray[np.bool_]:
+    """Which platform headers are for one of `platforms`, shape (n,), bool."""
+    import numpy as np
+
+    is_wanted = np.zeros(0x100, bool)
+    is_wanted[list(platforms)] = True
+    return is_wanted[inspected.table(SupportedPlatform)[SupportedPlatform.platform_type]]
+
+
+def _is_repeated(values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Where a value is one that comes earlier as well.
+
+    Args:
+        values: shape (n,).
+
+    Returns:
+        Shape (n,), bool.
+    """
+    import numpy as np
+
+    is_repeated = np.ones(len(values), bool)
+    is_repeated[np.unique(values, return_index=True)[1]] = False
+    return is_repeated
+
+
+@rule(
+    "platform-missing",
+    ERROR,
+    "a file must have a SUPPORTED_PLATFORM header",
+    "IGVM_VHS_SUPPORTED_PLATFORM",
+)
+def platform_missing(inspected: InspectedFile) -> Found:
+    """A file without a platform is for nobody: no other header can name one.
+
+    Every loader refuses it.
+    """
+    if not len(inspected.table(SupportedPlatform)):
+        yield Place("there is none", offset=inspected.file.section_offset)
+
+
+@rule(
+    "platform-mask",
+    ERROR,
+    "the compatibility_mask of a platform must have exactly one bit",
+    "IGVM_VHS_SUPPORTED_PLATFORM.compatibility_mask",
+)
+def platform_mask(inspected: InspectedFile) -> Found:
+    """The bit stands for the platform in all other headers.
+
+    The reference crate refuses other masks. Give every platform a bit of its own.
+    """
+    table = inspected.table(SupportedPlatform)
+    mask = table[SupportedPlatform.compatibility_mask]
+    is_not_one_bit = (mask == 0) | (mask & mask - 1 != 0)
+    yield from headers(table.index, is_not_one_bit, "compatibility_mask")
+
+
+@rule(
+    "platform-mask-shared",
+    WARNING,
+    "each platform should have a mask bit of its own",
+    "IGVM_VHS_SUPPORTED_PLATFORM.compatibility_mask",
+)
+def platform_mask_shared(inspected: InspectedFile) -> Found:
+    """Every header with that bit is loaded for both platforms, and no header for one alone.
+
+    Nothing forbids it, and it is hardly meant: a merge by the igvm crate can end like this.
+    Where the two have different VP contexts, the file cannot be loaded on either.
+    """
+    table = inspected.table(SupportedPlatform)
+    mask = table[SupportedPlatform.compatibility_mask]
+    yield from headers(table.index, inspected.repeats_platform(mask), "compatibility_mask")
+
+
+@rule(
+    "platform-twice",
+    ERROR,
+    "a platform type must not appear twice",
+    "IGVM_VHS_SUPPORTED_PLATFORM",
+)
+def platform_twice(inspected: InspectedFile) -> Found:
+    """A loader looks for the header of its platform and cannot choose between two.
+
+    The reference crate refuses the file. Keep one header and move the masks of the others to it.
+    """
+    table = inspected.table(SupportedPlatform)
+    types = table[SupportedPlatform.platform_type]
+    yield from headers(table.index, _is_repeated(types), "platform_type")
+
+
+@rule(
+    "platform-type",
+    ERROR,
+    "platform_type must be one that the specification defines",
+    "IGVM_VHS_SUPPORTED_PLATFORM.platform_type, IgvmPlatformType",
+)
+def platform_type(inspected: InspectedFile) -> Found:
+    """Nobody knows what headers for such a platform mean.
+
+    The reference crate refuses the whole file, for every platform in it.
+    """
+    table = inspected.table(SupportedPlatform)
+    yield from headers(table.index, ~_is_one_of(inspected, *PlatformType), "platform_type")
+
+
+@rule(
+    "platform-version",
+    ERROR,
+    "platform_version must be 1",
+    "IGVM_NATIVE_PLATFORM_VERSION and its siblings",
+)
+def platform_version(inspected: InspectedFile) -> Found:
+    """There is one version of each platform so far, and loaders refuse any other."""
+    table = inspected.table(SupportedPlatform)
+    version = table[SupportedPlatform.platform_version]
+    yield from headers(table.index, version != PLATFORM_VERSION, "platform_version")
+
+
+@rule(
+    "platform-architecture",
+    ERROR,
+    "NATIVE, SEV_SNP, TDX, SEV and SEV_ES must be in X64 files, CCA in AARCH64 files",
+    "IGVM_FIXED_HEADER_V2.architecture; the igvm crate (PlatformArchUnsupported)",
+)
+def platform_architecture(inspected: InspectedFile) -> Found:
+    """An isolation technology exists on the processors of one architecture.
+
+    VSM_ISOLATION is on both. Version 1 files are X64. The reference crate refuses the file.
+    """
+    table = inspected.table(SupportedPlatform)
+    architecture = inspected.file.architecture
+    is_arm_file = architecture == Architecture.AARCH64
+    is_arm_platform = _is_one_of(inspected, PlatformType.CCA)
+    is_bound = _is_one_of(inspected, *PlatformType)
+    is_bound &= ~_is_one_of(inspected, PlatformType.VSM_ISOLATION)
+    is_foreign = is_bound & (is_arm_platform != is_arm_file)
+    types = table[SupportedPlatform.platform_type][is_foreign]
+    if architecture.is_known:
+        yield from headers(
+            table.index,
+            is_foreign,
+            "platform_type",
+            lambda row: (
+                f"{PlatformType(int(types[row])).name} is in a file for {architecture.name}"
+            ),
+        )
+
+
+@rule(
+    "highest-vtl",
+    ERROR,
+    "highest_vtl must be 0 or 2",
+    "IGVM_VHS_SUPPORTED_PLATFORM.highest_vtl; the igvm crate (InvalidPlatformVtl)",
+)
+def highest_vtl(inspected: InspectedFile) -> Found:
+    """A guest runs in VTL0, or under a paravisor in VTL2.
+
+    The reference crate refuses every other value.
+    """
+    table = inspected.table(SupportedPlatform)
+    vtl = table[SupportedPlatform.highest_vtl]
+    yield from headers(table.index, (vtl != 0) & (vtl != 2), "highest_vtl")
+
+
+@rule(
+    "highest-vtl-platform",
+    ERROR,
+    "highest_vtl must be zero on platforms without VTLs",
+    "IGVM_VHS_SUPPORTED_PLATFORM.highest_vtl",
+)
+def highest_vtl_platform(inspected: InspectedFile) -> Found:
+    """SEV and SEV-ES have neither VTLs nor VMPLs.
+
+    A loader would have to start a level that the platform does not have.
+    """
+    table = inspected.table(SupportedPlatform)
+    vtl = table[SupportedPlatform.highest_vtl]
+    has_no_vtls = _is_one_of(inspected, PlatformType.SEV, PlatformType.SEV_ES)
+    yield from headers(table.index, has_no_vtls & (vtl != 0), "highest_vtl")
+
+
+@rule(
+    "shared-boundary",
+    ERROR,
+    "shared_gpa_boundary must be zero on NATIVE and VSM_ISOLATION",
+    "IGVM_VHS_SUPPORTED_PLATFORM.shared_gpa_boundary; the igvm crate (InvalidSharedGpaBoundary)",
+)
+def shared_boundary(inspected: InspectedFile) -> Found:
+    """There is no shared alias of memory without memory encryption.
+
+    The reference crate refuses the file.
+    """
+    table = inspected.table(SupportedPlatform)
+    boundary = table[SupportedPlatform.shared_gpa_boundary]
+    has_no_alias = _is_one_of(inspected, PlatformType.NATIVE, PlatformType.VSM_ISOLATION)
+    yield from headers(table.index, has_no_alias & (boundary != 0), "shared_gpa_boundary")
+
+
+@rule(
+    "shared-boundary-alignment",
+    WARNING,
+    "shared_gpa_boundary should be the address of a page",
+    "IGVM_VHS_SUPPORTED_PLATFORM.shared_gpa_boundary",
+)
+def shared_boundary_alignment(inspected: InspectedFile) -> Found:
+    """Memory is shared in pages; a boundary inside a page makes it half visible to the host.
+
+    On SNP it becomes the virtual top of memory, on TDX the shared bit of the address.
+    """
+    table = inspected.table(SupportedPlatform)
+    boundary = table[SupportedPlatform.shared_gpa_boundary]
+    yield from headers(table.index, boundary % inspected.page_size != 0, "shared_gpa_boundary")

@@ -1,0 +1,47 @@
+"""`igvm.open` and `igvm.parse`: files as they are, or only such as break no rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from igvm.file import read
+
+if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Buffer  # for checkers only; they bring it
+
+    from igvm.file.view import IgvmFile
+
+
+def parse(buffer: Buffer, *, strict: bool = False, path: str | None = None) -> IgvmFile:
+    """View `buffer`, any object with the buffer protocol, as an IGVM file.
+
+    Raises:
+        FormatError: the fixed header cannot be read or the variable headers are not in the file.
+        ValidationError: with `strict`, the first error of `igvm.check`.
+    """
+    file = read.parse(buffer, path=path)
+    return _without_errors(file) if strict else file
+
+
+def open(path: str | os.PathLike[str], *, strict: bool = False, copy: bool = False) -> IgvmFile:  # noqa: A001 - igvm.open
+    """Map the file at `path` and view it; with `copy`, read it into memory instead.
+
+    Raises:
+        OSError: the file cannot be opened.
+        FormatError: the fixed header cannot be read or the variable headers are not in the file.
+        ValidationError: with `strict`, the first error of `igvm.check`.
+    """
+    file = read.open(path, copy=copy)
+    return _without_errors(file) if strict else file
+
+
+def _without_errors(file: IgvmFile) -> IgvmFile:
+    """`file`, if no finding of the specification's rules is an error."""
+    from igvm.checks import check
+
+    for finding in check(file):
+        if finding.is_error:
+            raise finding.error(file.path)
+    return file
