@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import igvm
-from igvm.launch.lint import LOADERS
-from igvm.measurement.difference import first_difference
+from igvm.launch.loader_table import loaders_named
 from igvm.measurement.explain import explain
-from igvm.measurement.find import find
+from igvm.measurement.first_difference import first_difference
+from igvm.measurement.search.find import find
 from tests.hostile.everything import attempt
+
+LOADERS = [loader.name for loader in loaders_named("all", tools=False)]
 
 if TYPE_CHECKING:
     from igvm.launch.plan import LaunchPlan

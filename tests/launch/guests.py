@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 import igvm
-from igvm.launch.kvm import VMSA_GPA
+from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA
 from tests import raw
 from tests.measure.files import SNP, build
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 import igvm
-from igvm.launch.hashes import firmware_area
+from igvm.launch.kernel_hashes import firmware_area
 from tests import raw
 from tests.measure.files import SNP, build
 

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from igvm.launch.kvm import reset_vmsa
+from igvm.launch.kvm.vmsa_rewriting import reset_vmsa
 
 # SHA-256 of tests/data/vmsa0.bin and vmsa1.bin of sevctl 8b47f3a: the VMSAs of the first and the
 # second vCPU of an SEV-ES guest, as a host of 2022 (QEMU with EPYC-Milan, KVM) measured them.

@@ -6,7 +6,7 @@ import pytest
 
 import igvm
 from igvm.errors import MeasurementError, ValidationError
-from igvm.launch.processor import cpu_signature, signature_of
+from igvm.launch.processors import cpu_signature, signature_of
 from tests import raw
 from tests.launch.guests import VMSA, blob, pages, rows, with_context
 from tests.measure.files import SNP, TDX, VBS, A, build

@@ -9,7 +9,7 @@ import pytest
 
 import igvm
 from igvm.errors import MeasurementError
-from igvm.launch.kvm import VMSA_GPA
+from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA
 from tests import raw
 from tests.launch.guests import POLICY, VMSA, blob, pages, rows, vmsas, with_context
 from tests.measure.files import SNP, build

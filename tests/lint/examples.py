@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import igvm
-from igvm.launch.lint.loader import CH_KVM, CH_MSHV, OPENVMM, QEMU_SNP, TCG
 from tests.lint.small import (
     CODE,
     NATIVE,
@@ -31,6 +30,12 @@ from tests.lint.small import (
     vmsa,
 )
 from tests.raw import area, context, insert, page, parameter
+
+CH_KVM = "cloud-hypervisor-kvm"
+CH_MSHV = "cloud-hypervisor-mshv"
+OPENVMM = "openvmm"
+QEMU_SNP = "qemu-kvm"
+TCG = "qemu-tcg"
 
 MEMORY_MAP, MADT, VP_COUNT, COMMAND_LINE, SLIT, TREE = 0x30C, 0x309, 0x307, 0x30E, 0x30F, 0x312
 

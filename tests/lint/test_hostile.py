@@ -10,12 +10,15 @@ import tracemalloc
 import pytest
 
 import igvm
-from igvm.launch.lint import LOADERS, lint
+from igvm.launch.lint import lint
+from igvm.launch.loader_table import loaders_named
 from igvm.spec.registry import HEADERS
 from tests.hostile.samples import NUMBERS_32, NUMBERS_64, SMALL, fix
 from tests.lint.examples import EXAMPLES
 from tests.lint.small import NATIVE, SNP, VBS, make, registers
 from tests.raw import area, context, insert, page, parameter
+
+LOADERS = [loader.name for loader in loaders_named("all", tools=False)]
 
 FILES = pytest.mark.parametrize("data", SMALL.values(), ids=SMALL.keys())
 DAWDLE = 4.0

@@ -6,9 +6,13 @@ import pytest
 
 import igvm
 from igvm.launch.lint import lint
-from igvm.launch.lint.loader import CH_KVM, CH_MSHV, OPENVMM, QEMU_SNP
 from tests.lint.small import CODE, TOP, VMSA_GPA, guest, policy, snp, vmsa
 from tests.raw import area, context, insert, page
+
+CH_KVM = "cloud-hypervisor-kvm"
+CH_MSHV = "cloud-hypervisor-mshv"
+OPENVMM = "openvmm"
+QEMU_SNP = "qemu-kvm"
 
 ALL = (QEMU_SNP, CH_KVM, OPENVMM)
 MODE, CR0, XCR0, PAT = "kvm-mode", "kvm-cr0", "kvm-xcr0", "kvm-pat"

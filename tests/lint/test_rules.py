@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import msgspec
 import pytest
 
 import igvm
-from igvm.launch.lint import LOADERS, lint, loader_rules
-from igvm.launch.lint.rule import LoaderRule, loader_rule
+from igvm.launch.lint import all_rules, lint, rules_of
+from igvm.launch.loader_table import loaders_named
 from tests.lint.examples import EXAMPLES, FINE, FINE_RAM, FINE_SNP, FINE_VBS, Example
 from tests.lint.small import SNP, VBS, make
 from tests.raw import page
 
-RULES = {(rule.name, rule.loaders[0]): rule for rule in loader_rules()}
+if TYPE_CHECKING:
+    from igvm.launch.lint.loader_rule import LoaderRule
+
+LOADERS = [loader.name for loader in loaders_named("all", tools=False)]
+RULES = {(rule.name, owners[0].name): (rule, owners) for rule, owners in all_rules()}
 each_rule = pytest.mark.parametrize(
-    "rule", RULES.values(), ids=lambda r: f"{r.loaders[0]}/{r.name}"
+    ("rule", "owners"), RULES.values(), ids=[f"{loader}/{name}" for name, loader in RULES]
 )
 
 
-def example(rule: LoaderRule) -> Example:
+def example(rule: LoaderRule, owners: tuple[igvm.Loader, ...]) -> Example:
     """The files for `rule`."""
-    return EXAMPLES[rule.name, rule.loaders[0]]
+    return EXAMPLES[rule.name, owners[0].name]
 
 
 def found(data: bytes, loader: str) -> dict[str, igvm.Finding]:
@@ -34,10 +41,11 @@ def test_every_rule_has_an_example() -> None:
 
 
 @each_rule
-def test_finds_what_it_is_about(rule: LoaderRule) -> None:
+def test_finds_what_it_is_about(rule: LoaderRule, owners: tuple[igvm.Loader, ...]) -> None:
     """Each loader of a rule has a finding of its severity that cites its source."""
-    for loader in rule.loaders:
-        finding = found(example(rule).bad, loader).get(f"loader/{loader}/{rule.name}")
+    for loader in owners:
+        name = f"loader/{loader.name}/{rule.name}"
+        finding = found(example(rule, owners).bad, loader.name).get(name)
         assert finding is not None
         assert rule.severity == finding.severity
         assert rule.source in finding.message
@@ -45,10 +53,11 @@ def test_finds_what_it_is_about(rule: LoaderRule) -> None:
 
 
 @each_rule
-def test_leaves_others_alone(rule: LoaderRule) -> None:
+def test_leaves_others_alone(rule: LoaderRule, owners: tuple[igvm.Loader, ...]) -> None:
     """A file like it without the fault has no finding of the rule."""
-    for loader in rule.loaders:
-        assert f"loader/{loader}/{rule.name}" not in found(example(rule).good, loader)
+    for loader in owners:
+        findings = found(example(rule, owners).good, loader.name)
+        assert f"loader/{loader.name}/{rule.name}" not in findings
 
 
 @pytest.mark.parametrize(
@@ -69,12 +78,12 @@ def test_fine_files_boot(data: bytes, loader: str) -> None:
 
 
 @each_rule
-def test_places_are_in_the_file(rule: LoaderRule) -> None:
+def test_places_are_in_the_file(rule: LoaderRule, owners: tuple[igvm.Loader, ...]) -> None:
     """A finding's header has the type it names, and its offset lies in the file."""
-    data = example(rule).bad
+    data = example(rule, owners).bad
     file = igvm.parse(data)
-    for loader in rule.loaders:
-        for finding in lint(file, loader):
+    for loader in owners:
+        for finding in lint(file, loader.name):
             assert finding.offset is None or 0 <= finding.offset < len(data)
             if finding.header_index is not None:
                 assert file.header(finding.header_index).name == finding.header_type
@@ -82,25 +91,42 @@ def test_places_are_in_the_file(rule: LoaderRule) -> None:
 
 def test_rules_are_written_alike() -> None:
     """Names are kebab-case, words have no full stop, and every rule has a source and a reason."""
-    for rule in loader_rules():
+    for rule, owners in all_rules():
         assert rule.name == rule.name.lower().replace("_", "-").replace(" ", "-")
         assert not rule.words.endswith(".")
         assert rule.source
         assert rule.rationale
-        assert set(rule.loaders) <= set(LOADERS)
+        assert {loader.name for loader in owners} <= set(LOADERS)
 
 
 def test_a_name_is_declared_once() -> None:
     """A second rule of one name for one loader is a mistake in the code."""
-    first = loader_rules()[0]
-    with pytest.raises(ValueError, match="has a rule refused already"):
-        loader_rule(first.name, first.loaders, first.severity, "", "")(first.body)
+    loader = igvm.loaders()["qemu-tcg"]
+    rules = rules_of(loader)
+    twice = msgspec.structs.replace(loader, rules=lambda: [*rules, rules[0]])
+    with pytest.raises(TypeError, match=f"has .*{rules[0].name}.* twice"):
+        rules_of(twice)
 
 
 def test_a_loader_that_is_not_known() -> None:
-    """The error lists the loaders that there are."""
-    with pytest.raises(igvm.ValidationError, match="there are qemu-tcg, qemu-kvm"):
-        igvm.lint(igvm.parse(FINE), "qemu")
+    """The error names the nearest."""
+    with pytest.raises(igvm.ValidationError, match="no loader 'qemo-tcg'") as raised:
+        igvm.lint(igvm.parse(FINE), "qemo-tcg")
+    assert "qemu-tcg" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["igvmmeasure", "td-shim"])
+def test_a_tool_loads_nothing(name: str) -> None:
+    """What only computes digests is no judge of what boots, and the error says so."""
+    with pytest.raises(igvm.ValidationError, match="loads nothing"):
+        igvm.lint(igvm.parse(FINE), name)
+
+
+def test_the_reference_reads() -> None:
+    """Of the reference the verdict is its reader's."""
+    assert not igvm.lint(igvm.parse(FINE), "reference")
+    (finding,) = igvm.lint(igvm.parse(make([page(0x1001)])), "reference")
+    assert finding.rule.startswith("igvm-0.5/")
 
 
 def test_most_limits_what_is_listed() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import igvm
-from igvm.measurement.cca import realm_parameters
+from igvm.measurement.technologies.cca import realm_parameters
 from tests import raw
 from tests.measure.files import CCA, build
 

@@ -15,8 +15,8 @@ import igvm
 from igvm.launch.plan import row_dtype
 from igvm.measurement import contents as contents_module
 from igvm.measurement import side_by_side, snp, vbs
-from igvm.measurement.cache import ContentCache
 from igvm.measurement.measure import measure_plans
+from igvm.measurement.page_cache import ContentCache
 from tests import raw
 from tests.measure.files import CCA, SEV, SEV_ES, SNP, TDX, VBS, A, B
 

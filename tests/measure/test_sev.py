@@ -10,7 +10,7 @@ import pytest
 
 import igvm
 from igvm.errors import MeasurementError
-from igvm.measurement.sev import launch_measurement
+from igvm.measurement.sev_launch_measurement import launch_measurement
 from tests import raw
 from tests.measure.files import SEV, SEV_ES, A, B, build
 

@@ -6,7 +6,7 @@ import pytest
 
 import igvm
 from examples.make_hello import vmsa
-from igvm.measurement.difference import first_difference
+from igvm.measurement.first_difference import first_difference
 from tests.measure_cli.small import CCA, SNP, TDX, VBS, guest, hello_file, realm, two_vcpus
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import igvm
-from igvm.measurement.find import Match, find
-from igvm.measurement.vmsas import families
+from igvm.measurement.search.find import Match, find
+from igvm.measurement.search.vmsa_families import families
 from tests.measure_cli.small import (
     CCA,
     SEV_ES,

@@ -10,8 +10,8 @@ import pytest
 import igvm
 from examples import ovmf
 from igvm import KernelHashes, PlatformType
-from igvm.launch.kvm import reset_vmsa
-from igvm.launch.processor import signature_of
+from igvm.launch.kvm.vmsa_rewriting import reset_vmsa
+from igvm.launch.processors import signature_of
 from tests.ovmf import judge
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from igvm.measurement.find import find
+from igvm.measurement.search.find import find
 from tests.ovmf import judge
 from tests.ovmf.test_agreement import DIRECT, sev_file, snp_file
 

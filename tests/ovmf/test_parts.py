@@ -11,8 +11,8 @@ from sevsnpmeasure import vcpu_types
 
 import igvm
 from examples import ovmf
-from igvm.launch.kvm import reset_vmsa
-from igvm.launch.processor import CPU_SIGNATURES, cpu_signature, signature_of
+from igvm.launch.kvm.vmsa_rewriting import reset_vmsa
+from igvm.launch.processors import CPU_SIGNATURES, cpu_signature, signature_of
 from tests.ovmf import judge
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from igvm.launch.loaders import NAMES
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
-    from igvm.measurement.cca import RealmParameters
+    from igvm.measurement.realm import RealmParameters
 
 _DEFAULT = "reference"
 

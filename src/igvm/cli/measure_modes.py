@@ -133,7 +133,7 @@ def _trace_lines(plan: LaunchPlan, settings: Settings, *, every_page: bool) -> I
 
 def find(asked: Asked, digest: bytes) -> int:
     """Print what leads to a digest."""
-    from igvm.measurement.find import find as search
+    from igvm.measurement.search.find import find as search
     from igvm.report.measure import search_model
     from igvm.report.measure_text import search_text
 

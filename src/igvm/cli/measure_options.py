@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from igvm.launch.hashes import KernelHashes
-    from igvm.measurement.cca import RealmParameters
+    from igvm.launch.kernel_hashes import KernelHashes
+    from igvm.measurement.realm import RealmParameters
 
 _MOST_COUNTS = 1024
 _MOST_VCPUS = 1 << 16
@@ -57,7 +57,7 @@ def processor(_ctx: click.Context, _option: click.Parameter, value: str | None) 
     if value is None:
         return None
     from igvm.errors import MeasurementError
-    from igvm.launch.processor import signature_of
+    from igvm.launch.processors import signature_of
 
     try:
         signature = signature_of(value)
@@ -74,7 +74,7 @@ def realm(
     """What a VMM chooses for a Realm: `s2sz=40,num_bps=5,num_wps=3,ripas=0x0-0x200000`."""
     if value is None:
         return None
-    from igvm.measurement.cca import RealmParameters
+    from igvm.measurement.realm import RealmParameters
 
     numbers: dict[str, Any] = {}
     ripas: list[tuple[int, int]] = []
@@ -129,8 +129,8 @@ def kernel_hashes(
         if initrd is not None or append is not None:
             raise click.UsageError("--initrd and --append need --kernel")
         return None
-    from igvm.launch.hashes import KernelHashes
-    from igvm.launch.loaders import loaders
+    from igvm.launch.kernel_hashes import KernelHashes
+    from igvm.launch.loader_table import loaders
 
     takers = [loader.name for loader in loaders().values() if loader.takes_hashes]
     if names and not set(takers) & set(names):

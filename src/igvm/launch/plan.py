@@ -1,4 +1,4 @@
-"""LaunchPlan: the ordered operations of one loader for one platform, as columns."""
+"""LaunchPlan: everything that one loader does for one platform, in its order, as columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
-from igvm.wire.openenum import OpenEnum
+from igvm.errors import LoadError, MeasurementError
+from igvm.spec.enums import HeaderType
+from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,33 +23,26 @@ PAGE = 4096
 """Bytes of a page in a plan: what every isolation technology measures by."""
 
 NO_SOURCE = -1
-"""The source of pages that are all zero."""
+"""The source of pages that are all zero, and of what has no bytes."""
 
+NO_HEADER = -1
+"""The header of what the loader made up."""
+
+NO_AREA = 0xFFFFFFFF
+"""The area of rows that are about none."""
+
+MEMORY = (
+    Operation.NORMAL,
+    Operation.ZERO,
+    Operation.UNMEASURED,
+    Operation.SECRETS,
+    Operation.CPUID,
+    Operation.SHARED,
+    Operation.PARAMETER,
+)
+"""The operations that put pages into guest memory."""
 
 _ZEROES = bytes(PAGE)
-
-
-class Operation(OpenEnum):
-    """What a loader does with a run of pages."""
-
-    NORMAL = 1
-    """Import as private memory; the contents are measured."""
-    ZERO = 2
-    """Import with the technology's own type for pages of zeroes."""
-    UNMEASURED = 3
-    """Import as private memory; the contents are not measured."""
-    SECRETS = 4
-    """Reserve for the secrets page of the firmware."""
-    CPUID = 5
-    """Import as the table of CPUID answers that the firmware checks."""
-    SHARED = 6
-    """Import as host-visible memory; not measured."""
-    PARAMETER = 7
-    """Import a parameter area, unmeasured."""
-    ERROR_RANGE = 8
-    """Make host-visible for error reports."""
-    VP_CONTEXT = 9
-    """Set up a virtual processor from its context."""
 
 
 class Row(NamedTuple):
@@ -55,20 +50,60 @@ class Row(NamedTuple):
 
     operation: Operation
     gpa: int
+    """Where in guest memory; 0 where it has no address."""
     pages: int
-    """Pages of 4 KiB, at gpa and up."""
+    """Pages of 4 KiB that the header is about, at gpa and up."""
+    loaded: int
+    """Pages of these that the loader reads or fills."""
+    measured: bool
+    """Whether the launch measurement covers the loaded pages, or the context."""
     source: int
     """Offset of the bytes in the file; -1 for zeroes; -2 - i for `plan.blobs[i]`."""
     header: int
     """Position of the header in the file, or -1 where the loader made the operation up."""
     vp_index: int
+    reason: str
+    """Why the loader leaves the row, or a part of it, out; empty where it does all of it."""
+    header_type: HeaderType
+    data_type: int
+    """PageDataType of a PAGE_DATA."""
+    flags: int
+    """The flags of the header."""
+    area: int
+    """The parameter area that it is about, or NO_AREA."""
+    byte_offset: int
+    """Where in the area a parameter goes."""
+    batch: int
+    """Rows of one number are done at once, such as a run of pages."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """One reason for which the loader does not take the file."""
+
+    message: str
+    header: int | None = None
+    """Position of the header in the file, where there is one to blame."""
+    field: str | None = None
+    hint: str | None = None
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """Something that the result depends on, that the file does not say and nobody gave."""
+
+    parameter: str
+    """Its name: `vcpus`, `cpu`, `realm`."""
+    message: str
+    """Why it is needed."""
 
 
 class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The operations of one loader, in the order in which it does them.
 
-    `rows` is a numpy structured array with the columns of Row. Page k of a row lies at
-    `gpa + k * 4096`, and its bytes at `source + k * 4096` of the file.
+    `rows` is a numpy structured array of shape (n,) with the columns of Row (`reason` is a
+    position in `reasons`). Page k of a row lies at `gpa + k * 4096`, and its bytes at
+    `source + k * 4096` of the file. Every header that applies to the platform has a row or more,
+    those that the loader does nothing with included; measuring takes those whose `measured` is
+    set.
     """
 
     file: IgvmFile
@@ -79,20 +114,38 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     rows: NDArray[np.void]
     blobs: tuple[bytes, ...] = ()
     """Bytes that are not in the file but made by the loader, such as a rewritten VMSA."""
+    reasons: tuple[str, ...] = ("",)
+    """What the column `reason` counts; the first is for rows that are done as they are."""
     assumptions: tuple[str, ...] = ()
     """What the result depends on and the file does not say, one sentence each."""
+    missing: tuple[Missing, ...] = ()
+    """What would have to be known for the plan to be whole."""
+    refusals: tuple[Refusal, ...] = ()
+    """Why the loader does not take the file; `igvm.plan` raises the first."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[Row]:
-        for row in self.rows.tolist():
-            yield Row(Operation(row[0]), *row[1:])
+        for row in self.rows:
+            values = {name: row[name].item() for name in self.rows.dtype.names or ()}
+            values["operation"] = Operation(values["operation"])
+            values["header_type"] = HeaderType(values["header_type"])
+            values["reason"] = self.reasons[values["reason"]]
+            yield Row(**values)
+
+    def __repr__(self) -> str:
+        words = [self.platform.name, f"loader {self.loader}", f"{len(self.rows)} rows"]
+        words.append(f"{self.page_count} pages measured")
+        words += [f"{each.parameter} missing" for each in self.missing]
+        if self.refusals:
+            words.append("refused")
+        return f"<LaunchPlan {', '.join(words)}>"
 
     @property
     def page_count(self) -> int:
-        """Pages of all operations; not the number of rows."""
-        return sum(self.rows["pages"].tolist())
+        """Pages that are measured; not the number of rows."""
+        return sum(self.rows["loaded"][self.rows["measured"]].tolist())
 
     def content(self, source: int, size: int = PAGE) -> bytes | memoryview:
         """The `size` bytes of a page or a context at `source`."""
@@ -102,11 +155,116 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
             return self.blobs[-2 - source][:size].ljust(size, b"\0")
         return self.file.buffer[source : source + size]
 
+    def of(self, *operations: Operation) -> NDArray[np.bool_]:
+        """Which rows do one of `operations`, shape (n,)."""
+        import numpy as np
+
+        chosen = np.zeros(256, bool)
+        chosen[list(operations)] = True
+        where: NDArray[np.bool_] = chosen[self.rows["operation"]]
+        return where
+
+    def from_headers(self, *header_types: HeaderType) -> NDArray[np.bool_]:
+        """Which rows come from headers of `header_types`, shape (n,)."""
+        import numpy as np
+
+        where: NDArray[np.bool_] = np.isin(self.rows["header_type"], header_types)
+        return where
+
+    def measured_part(self) -> Self:
+        """This plan with the rows that are measured, and no others."""
+        return self.with_rows(self.rows[self.rows["measured"]])
+
     def with_rows(self, rows: NDArray[np.void], *, blobs: Sequence[bytes] | None = None) -> Self:
         """This plan with other rows."""
         return msgspec.structs.replace(
             self, rows=rows, blobs=self.blobs if blobs is None else tuple(blobs)
         )
+
+    def explained(self, where: NDArray[np.bool_], reason: str) -> Self:
+        """This plan with a reason at the rows `where` that have none yet."""
+        if not where.any():
+            return self
+        reasons = self.reasons
+        if reason not in reasons:
+            reasons = (*reasons, reason)
+        rows = self.rows.copy()
+        rows["reason"][where & (rows["reason"] == 0)] = reasons.index(reason)
+        return msgspec.structs.replace(self, rows=rows, reasons=reasons)
+
+    def unmeasured(self, where: NDArray[np.bool_], reason: str) -> Self:
+        """This plan with the rows `where` left out of the measurement, and why."""
+        where = where & self.rows["measured"]
+        if not where.any():
+            return self
+        plan = self.explained(where, reason)
+        rows = plan.rows.copy()
+        rows["measured"][where] = False
+        return plan.with_rows(rows)
+
+    def loading(self, where: NDArray[np.bool_], loaded: NDArray[np.uint64] | int, why: str) -> Self:
+        """This plan with so many pages loaded of the rows `where`, and why where that is fewer."""
+        import numpy as np
+
+        counts = np.where(where, np.uint64(loaded) if isinstance(loaded, int) else loaded, 0)
+        changed = where & (self.rows["loaded"] != counts)
+        if not changed.any():
+            return self
+        plan = self.explained(changed & (counts < self.rows["pages"]), why)
+        rows = plan.rows.copy()
+        rows["loaded"][changed] = counts[changed]
+        return plan.with_rows(rows)
+
+    def refused(self, where: NDArray[np.bool_], message: str, field: str | None = None) -> Self:
+        """This plan with a refusal that blames the first of the rows `where`, if there are any."""
+        if not where.any():
+            return self
+        header = int(self.rows["header"][where].min())
+        refusal = Refusal(message, None if header < 0 else header, field)
+        return self.explained(where, f"fatal: {message}").refusing(refusal)
+
+    def refusing(self, refusal: Refusal) -> Self:
+        """This plan with one more refusal."""
+        return msgspec.structs.replace(self, refusals=(*self.refusals, refusal))
+
+    def require_loadable(self) -> Self:
+        """This plan, if its loader takes the file.
+
+        Raises:
+            LoadError: it does not; the error says why, and which header is to blame.
+        """
+        if not self.refusals:
+            return self
+        refusal = self.refusals[0]
+        if refusal.header is None:
+            raise LoadError(
+                refusal.message, path=self.file.path, field=refusal.field, hint=refusal.hint
+            )
+        header = self.file.header(refusal.header)
+        raise LoadError(
+            refusal.message,
+            path=self.file.path,
+            offset=header.offset,
+            header=header.name,
+            field=refusal.field,
+            hint=refusal.hint,
+        )
+
+    def require_known(self) -> Self:
+        """This plan, if nothing is missing that its measurement depends on.
+
+        Raises:
+            MeasurementError: something is; `missing` of the error names it.
+        """
+        if not self.missing:
+            return self
+        first = self.missing[0]
+        raise MeasurementError(first.message, path=self.file.path, missing=first.parameter)
+
+
+def made_source(plan: LaunchPlan, number: int) -> int:
+    """The source of the blob with this number among those that are added to `plan`."""
+    return NO_SOURCE - 1 - len(plan.blobs) - number
 
 
 def row_dtype() -> np.dtype[np.void]:
@@ -115,12 +273,31 @@ def row_dtype() -> np.dtype[np.void]:
 
     return np.dtype(
         [
-            ("operation", "u1"),
             ("gpa", "<u8"),
             ("pages", "<u8"),
+            ("loaded", "<u8"),
             ("source", "<i8"),
             ("header", "<i4"),
+            ("flags", "<u4"),
+            ("area", "<u4"),
+            ("byte_offset", "<u4"),
+            ("batch", "<i4"),
+            ("header_type", "<u4"),
             ("vp_index", "<u2"),
+            ("data_type", "<u2"),
+            ("reason", "<u2"),
+            ("operation", "u1"),
+            ("measured", "?"),
         ],
         align=True,
     )
+
+
+def blank_rows(count: int) -> NDArray[np.void]:
+    """So many rows without anything in them, shape (count,)."""
+    import numpy as np
+
+    rows = np.zeros(count, row_dtype())
+    rows["source"], rows["header"], rows["area"] = NO_SOURCE, NO_HEADER, NO_AREA
+    rows["batch"] = np.arange(count)
+    return rows

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.launch.draft import draft
-from igvm.launch.loaders import loader_of
-from igvm.launch.loaders.loader import Request
-from igvm.spec.enums import PlatformType
+from igvm.launch.loader_table import loader_of
+from igvm.launch.request import PlanRequest
 
 if TYPE_CHECKING:
+    from igvm.file.platforms import PlatformLike
     from igvm.file.view import IgvmFile
-    from igvm.launch.hashes import KernelHashes
+    from igvm.launch.kernel_hashes import KernelHashes
     from igvm.launch.plan import LaunchPlan
 
 
 def plan(
     file: IgvmFile,
-    platform: PlatformType,
+    platform: PlatformLike,
     *,
     loader: str = "reference",
     vcpus: int | None = None,
@@ -25,11 +24,14 @@ def plan(
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
 ) -> LaunchPlan:
-    """The operations that loader `loader` does for `platform` of `file`, in its order.
+    """All that a loader does for `platform` of `file`, in its order.
+
+    What is not known (how many vCPUs, which processor) is in `missing` of the plan and keeps it
+    from being measured, not from being made.
 
     Args:
         file: an open file.
-        platform: one that the file is for.
+        platform: one of the file's, its type, or its name such as `snp`.
         loader: a name in `igvm.loaders()`.
         vcpus: how many vCPUs the guest gets, where the loader measures each.
         cpu: their processor, a model of QEMU such as `EPYC-Milan` or a CPU signature, where a
@@ -38,11 +40,23 @@ def plan(
         hashes: of kernel, initrd and command line, where the loader measures them.
 
     Raises:
-        ValidationError: the file is not for `platform`.
-        MeasurementError: there is no such loader, it does not load the platform or refuses the
-            file, or it needs something that was not given: nothing is guessed.
+        ValidationError: the file is not for `platform`, there is no such platform, loader or
+            processor, or the loader has no use for `hashes`.
+        LoadError: the loader does not take the platform, or refuses the file.
     """
-    chosen = loader_of(loader)
-    request = Request(vcpus, cpu, sev_features, hashes)
-    asked = draft(file, PlatformType(platform), every_vmsa=chosen.every_vmsa)
-    return chosen.plan(asked, request)
+    request = PlanRequest(vcpus=vcpus, cpu=cpu, sev_features=sev_features, hashes=hashes)
+    return plan_for(file, platform, loader, request)
+
+
+def plan_for(
+    file: IgvmFile, platform: PlatformLike, loader: str, request: PlanRequest
+) -> LaunchPlan:
+    """The plan of `loader`, as `plan` makes it.
+
+    Raises:
+        ValidationError: as for `plan`.
+        LoadError: as for `plan`.
+    """
+    chosen = file.platforms.find(platform)
+    made = loader_of(loader).plan(file, chosen.type, chosen.mask, request)
+    return made.require_loadable()

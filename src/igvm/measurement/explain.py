@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import itertools
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from igvm.errors import MeasurementError
-from igvm.launch.plan import NO_SOURCE, PAGE, Operation
-from igvm.measurement.contents import windows
-from igvm.spec.context import CCAContext
-from igvm.spec.enums import PlatformType
-from igvm.spec.hyperv import register_name
+from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.launch.shaping import loads
+from igvm.measurement.measure import require_measured
+from igvm.measurement.page_digests import windows
+from igvm.measurement.technology_table import technology_of
+from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measurement.cca import RealmParameters
+    from igvm.measurement.realm import RealmParameters
+    from igvm.measurement.technology import Links, Technology
 
     Rows = NDArray[np.void]
 
@@ -64,35 +64,24 @@ def explain(
             pages of one kind at addresses that follow each other.
 
     Raises:
-        MeasurementError: the platform is not measured, or is CCA and `realm` is missing.
+        LoadError: the loader refuses the file.
+        MeasurementError: the platform is not measured, or something is not known that the
+            measurement depends on; `missing` of the error says what.
     """
+    technology = technology_of(plan.platform)
+    require_measured(plan, realm)
     groups = _pages(plan) if every_page else _runs(plan)
-    platform = plan.platform
-    if platform == PlatformType.CCA and realm is None:
-        raise MeasurementError(
-            "a Realm's measurement depends on parameters that the VMM chooses",
-            hint="say them with realm (--realm s2sz=40,...)",
-        )
-    if platform in {PlatformType.SEV_SNP, PlatformType.VSM_ISOLATION, PlatformType.CCA}:
-        return _chained(plan, groups, realm, every_page=every_page)
-    if platform == PlatformType.TDX:
-        from igvm.measurement import tdx
-
-        return _hashed(plan, groups, hashlib.sha384(), tdx.stream)
-    if platform in {PlatformType.SEV, PlatformType.SEV_ES}:
-        from igvm.measurement import sev
-
-        return _hashed(plan, groups, hashlib.sha256(), sev.payload)
-    raise MeasurementError(f"{platform.name} has no launch measurement", path=plan.file.path)
+    if technology.chain is not None:
+        return _chained(plan, technology, groups, realm, every_page=every_page)
+    return _hashed(plan, technology, groups)
 
 
 def _pages(plan: LaunchPlan) -> Iterator[Rows]:
     """Every page of `plan` as one row."""
-    import numpy as np
-
-    for pages in windows(plan, np.ones(len(plan.rows), bool)):
+    for pages in windows(plan, loads(plan)):
         rows = plan.rows[pages.row].copy()
-        rows["pages"], rows["gpa"], rows["source"] = 1, pages.gpa, pages.source
+        rows["pages"], rows["loaded"] = 1, 1
+        rows["gpa"], rows["source"] = pages.gpa, pages.source
         yield from (rows[index : index + 1] for index in range(len(rows)))
 
 
@@ -100,11 +89,12 @@ def _runs(plan: LaunchPlan) -> Iterator[Rows]:
     """The rows of `plan` in runs of one kind at addresses that follow each other."""
     import numpy as np
 
-    rows = plan.rows
-    ends = rows["gpa"] + rows["pages"] * np.uint64(PAGE)
+    rows = plan.rows[loads(plan)]
+    ends = rows["gpa"] + rows["loaded"] * np.uint64(PAGE)
     empty = rows["source"] == NO_SOURCE
     parts = (
         (rows["operation"][1:] != rows["operation"][:-1])
+        | (rows["measured"][1:] != rows["measured"][:-1])
         | (rows["operation"][1:] == Operation.VP_CONTEXT)
         | (empty[1:] != empty[:-1])
         | (rows["gpa"][1:] != ends[:-1])
@@ -115,19 +105,23 @@ def _runs(plan: LaunchPlan) -> Iterator[Rows]:
 
 def _step(rows: Rows, digest: bytes, *, measured: bool) -> Step:
     """The step for `rows`, which are of one kind."""
-    kind, gpa, _, source, header, vp_index = rows[0].item()
-    operation = Operation(kind)
+    first = rows[0]
+    operation, header, source = (
+        Operation(first["operation"]),
+        int(first["header"]),
+        int(first["source"]),
+    )
     note = ""
     if operation == Operation.VP_CONTEXT:
-        note = f"vCPU {vp_index}" + (", made by the loader" if header < 0 else "")
+        note = f"vCPU {first['vp_index']}" + (", made by the loader" if header < 0 else "")
     elif operation == Operation.NORMAL and source == NO_SOURCE:
         note = "empty"
     elif source < NO_SOURCE:
         note = "made by the loader"
     return Step(
         operation=operation.name,
-        gpa=gpa,
-        pages=sum(rows["pages"].tolist()),
+        gpa=int(first["gpa"]),
+        pages=sum(rows["loaded"].tolist()),
         header=header,
         source=source,
         note=note,
@@ -136,116 +130,57 @@ def _step(rows: Rows, digest: bytes, *, measured: bool) -> Step:
     )
 
 
-def _hashed(
-    plan: LaunchPlan,
-    groups: Iterator[Rows],
-    hasher: hashlib._Hash,
-    stream: Callable[[LaunchPlan], Iterator[bytes | memoryview]],
-) -> Iterator[Step]:
+def _hashed(plan: LaunchPlan, technology: Technology, groups: Iterator[Rows]) -> Iterator[Step]:
     """Steps of a digest that is one hash over a stream."""
+    assert technology.stream is not None
+    hasher = hashlib.new(technology.algorithm(plan))
     for rows in groups:
         measured = False
-        for part in stream(plan.with_rows(rows)):
-            hasher.update(part)
-            measured = True
+        if rows["measured"][0]:
+            for part in technology.stream(plan.with_rows(rows)):
+                hasher.update(part)
+                measured = True
         yield _step(rows, hasher.digest(), measured=measured)
 
 
 def _chained(
-    plan: LaunchPlan, groups: Iterator[Rows], realm: RealmParameters | None, *, every_page: bool
+    plan: LaunchPlan,
+    technology: Technology,
+    groups: Iterator[Rows],
+    realm: RealmParameters | None,
+    *,
+    every_page: bool,
 ) -> Iterator[Step]:
     """Steps of a digest that is a chain with a link for every page."""
-    links, linked, size = _chain(plan, realm)
-    digest = bytes(size)
-    if plan.platform == PlatformType.CCA:
-        assert realm is not None
-        digest = next(links)
-        yield _bare("REALM", f"IPA of {realm.s2sz} bits", digest)
-        for step in _ripas(plan, realm, links, every_page=every_page):
+    assert technology.chain is not None
+    part = plan.measured_part()
+    chain = technology.chain(part, realm)
+    digest = bytes(hashlib.new(technology.algorithm(plan)).digest_size)
+    for links in technology.links_before(part, realm):
+        for step in _linked(links, chain, every_page=every_page):
             digest = step.digest
             yield step
     for rows in groups:
-        count = linked(rows)
+        count = technology.links_of(plan, rows) if rows["measured"][0] else 0
         if count:
-            digest = next(itertools.islice(links, count - 1, None))
+            digest = next(itertools.islice(chain, count - 1, None))
         yield _step(rows, digest, measured=bool(count))
-    if plan.platform == PlatformType.VSM_ISOLATION:
-        yield from _registers(plan, links, every_page=every_page)
+    for links in technology.links_after(part, realm):
+        yield from _linked(links, chain, every_page=every_page)
 
 
-def _chain(
-    plan: LaunchPlan, realm: RealmParameters | None
-) -> tuple[Iterator[bytes], Callable[[Rows], int], int]:
-    """The running digests, how many of them rows of one kind have, and the size of one."""
-    if plan.platform == PlatformType.SEV_SNP:
-        from igvm.measurement import snp
-
-        return snp.chain(plan), functools.partial(_count, frozenset(snp.PAGE_TYPE)), 48
-    if plan.platform == PlatformType.VSM_ISOLATION:
-        from igvm.measurement import vbs
-
-        return vbs.chain(plan), functools.partial(_count, frozenset(vbs.METADATA)), 32
-    from igvm.measurement import cca
-
-    assert realm is not None
-    extending = frozenset({Operation.NORMAL, Operation.UNMEASURED, Operation.PARAMETER})
-
-    def linked(rows: Rows) -> int:
-        source = int(rows["source"][0])
-        if rows["operation"][0] != Operation.VP_CONTEXT:
-            return _count(extending, rows)
-        return CCAContext.unpack_from(plan.content(source, CCAContext.SIZE)).flags & 1
-
-    return cca.chain(plan, realm), linked, 0
-
-
-def _count(linked: frozenset[Operation], rows: Rows) -> int:
-    """The pages of `rows` if their operation is one of `linked`."""
-    kind = Operation(int(rows["operation"][0]))
-    return sum(rows["pages"].tolist()) if kind in linked else 0
-
-
-def _ripas(
-    plan: LaunchPlan, realm: RealmParameters, links: Iterator[bytes], *, every_page: bool
-) -> Iterator[Step]:
-    """The steps for the RTT entries that become RAM, which RMM 1.x measures first."""
-    from igvm.measurement.cca import algorithm_of
-    from igvm.measurement.rmm import measured_ripas, ripas_entries
-
-    for base, top in measured_ripas(realm, algorithm_of(plan)):
-        entries = list(ripas_entries(base, top, realm.s2sz))
-        digests = list(itertools.islice(links, len(entries)))
-        if every_page or len(entries) == 1:
-            for (start, end), digest in zip(entries, digests, strict=True):
-                yield _bare("RIPAS", f"{start:#x} to {end:#x}", digest)
-        else:
-            note = f"{base:#x} to {top:#x}, {len(entries)} entries"
-            yield _bare("RIPAS", note, digests[-1])
-
-
-def _registers(plan: LaunchPlan, links: Iterator[bytes], *, every_page: bool) -> Iterator[Step]:
-    """The steps for the registers of all contexts, which VBS measures last."""
-    from igvm.measurement.vbs import registers
-
-    for row in plan:
-        if row.operation != Operation.VP_CONTEXT:
-            continue
-        found = registers(plan, row.source, row.header)
-        digests = list(itertools.islice(links, len(found)))
-        vcpu = f"vCPU {row.vp_index}"
-        if not every_page:
-            if found:
-                yield _bare("REGISTER", f"{vcpu}, {len(found)} registers", digests[-1], row.header)
-            continue
-        for register, digest in zip(found, digests, strict=True):
-            name = register_name(plan.file.architecture, register.register_name).name
-            note = f"{vcpu}, VTL {register.vtl}, {name}"
-            yield _bare("REGISTER", note, digest, row.header)
-
-
-def _bare(operation: str, note: str, digest: bytes, header: int = -1) -> Step:
-    """A step that is no operation on pages."""
-    return Step(
-        operation=operation, gpa=None, pages=0, header=header, source=NO_SOURCE, note=note,
-        measured=True, digest=digest,
-    )  # fmt: skip
+def _linked(links: Links, chain: Iterator[bytes], *, every_page: bool) -> Iterator[Step]:
+    """The steps for links that are no pages: one for all of them, or one each."""
+    digests = list(itertools.islice(chain, len(links.notes)))
+    notes = links.notes if every_page else (links.summary,)
+    for note, digest in zip(notes, digests if every_page else digests[-1:], strict=False):
+        yield Step(
+            operation=links.operation,
+            gpa=None,
+            pages=0,
+            header=links.header,
+            source=NO_SOURCE,
+            note=note,
+            measured=True,
+            digest=digest,
+        )

@@ -7,28 +7,26 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.errors import MeasurementError
-from igvm.launch.plan import Operation
-from igvm.launch.planning import plan as make_plan
-from igvm.spec.enums import PlatformType
+from igvm.launch.axes import axis_named, varied
+from igvm.launch.loader_table import loader_of
+from igvm.launch.planning import plan_for
+from igvm.launch.request import PlanRequest
+from igvm.launch.shaping import loads
+from igvm.measurement.realm import known
+from igvm.measurement.technology_table import technologies, technology_of
+from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from igvm.file.platforms import PlatformLike
     from igvm.file.view import IgvmFile
-    from igvm.launch.hashes import KernelHashes
+    from igvm.launch.axes import Host
+    from igvm.launch.kernel_hashes import KernelHashes
     from igvm.launch.plan import LaunchPlan
-    from igvm.measurement.cache import ContentCache
-    from igvm.measurement.cca import RealmParameters
-
-NAMES = {
-    PlatformType.SEV_SNP: "launch digest",
-    PlatformType.TDX: "MRTD",
-    PlatformType.VSM_ISOLATION: "boot digest",
-    PlatformType.CCA: "RIM",
-    PlatformType.SEV: "launch digest",
-    PlatformType.SEV_ES: "launch digest",
-}
-"""What each technology calls its launch measurement; NATIVE has none."""
+    from igvm.measurement.page_cache import ContentCache
+    from igvm.measurement.realm import RealmParameters
+    from igvm.spec.enums import PlatformType
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,17 +42,26 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: tuple[str, ...] = ()
     """What the digest depends on and the file does not say, one sentence each."""
     pages: dict[str, int] = {}
-    """Pages of 4 KiB for each kind of operation that the plan has."""
+    """Pages of 4 KiB that the loader loads, for each kind of operation that the plan has."""
 
     @property
     def name(self) -> str:
         """What the technology calls it: launch digest, MRTD, boot digest, RIM."""
-        return NAMES[self.platform]
+        return technology_of(self.platform).measurement
+
+    def __str__(self) -> str:
+        return self.digest.hex()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Measurement {self.platform.name} {self.name} {self.digest.hex()}, "
+            f"loader {self.loader}>"
+        )
 
 
 def measure(
     file: IgvmFile,
-    platform: PlatformType,
+    platform: PlatformLike,
     *,
     loader: str = "reference",
     vcpus: int | None = None,
@@ -62,33 +69,73 @@ def measure(
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
     realm: RealmParameters | None = None,
+    host: Host | None = None,
 ) -> Measurement:
     """The launch measurement of `platform` after loader `loader` loaded `file`.
 
     Args:
         file: an open file.
-        platform: one that the file is for, and that is measured.
+        platform: one of the file's, its type, or its name such as `snp`; one that is measured.
         loader: a name in `igvm.loaders()`.
         vcpus: as for `igvm.plan`.
         cpu: as for `igvm.plan`.
         sev_features: as for `igvm.plan`.
         hashes: as for `igvm.plan`.
         realm: what the VMM chooses for a Realm; needed for CCA.
+        host: what the host does otherwise than the loader: values of axes by their names
+            (docs/measure.md lists them).
 
     Raises:
-        ValidationError: the file is not for `platform`.
+        ValidationError: the file is not for `platform`; there is no such platform, loader,
+            processor or axis.
+        LoadError: the loader does not take the platform, or refuses the file.
         MeasurementError: it cannot be measured that way; the error says what is missing or wrong.
     """
-    made = make_plan(
-        file,
-        platform,
-        loader=loader,
-        vcpus=vcpus,
-        cpu=cpu,
-        sev_features=sev_features,
-        hashes=hashes,
+    request = PlanRequest(
+        vcpus=vcpus, cpu=cpu, sev_features=sev_features, hashes=hashes, host=host or {}
     )
-    return measure_plan(made, realm=realm)
+    return measure_request(file, platform, loader, request, realm=realm)
+
+
+def measure_request(
+    file: IgvmFile,
+    platform: PlatformLike,
+    loader: str,
+    request: PlanRequest,
+    *,
+    realm: RealmParameters | None = None,
+    contents: ContentCache | None = None,
+) -> Measurement:
+    """As `measure`, with what the plan is made for in one object.
+
+    Raises:
+        ValidationError: as for `measure`.
+        LoadError: as for `measure`.
+        MeasurementError: as for `measure`.
+    """
+    plan = hosted_plan(file, platform, loader, request)
+    return measure_plan(plan, realm=realm, contents=contents)
+
+
+def hosted_plan(
+    file: IgvmFile, platform: PlatformLike, loader: str, request: PlanRequest
+) -> LaunchPlan:
+    """The plan of `loader` on a host as `request` says, its technology's axes included.
+
+    Raises:
+        ValidationError: as for `measure`.
+        LoadError: as for `measure`.
+    """
+    chosen = file.platforms.find(platform).type
+    technology = technologies().get(chosen)
+    axes = () if technology is None else technology.axes
+    own = {axis.name: axis for axis in axes}
+    known_axes = (*loader_of(loader).axes_on(chosen), *axes)
+    for name in request.host:
+        axis_named(known_axes, name)
+    theirs = {name: value for name, value in request.host.items() if name not in own}
+    plan = plan_for(file, platform, loader, msgspec.structs.replace(request, host=theirs))
+    return varied(plan, axes, request.host)
 
 
 def measure_plan(
@@ -102,7 +149,9 @@ def measure_plan(
         contents: shared by plans of one file, so that what they have in common is hashed once.
 
     Raises:
-        MeasurementError: the platform is not measured, or is CCA and `realm` is missing.
+        LoadError: the loader refuses the file.
+        MeasurementError: the platform is not measured, or something is not known that the
+            measurement depends on; `missing` of the error says what.
     """
     if contents is not None:
         contents.require(plan)
@@ -123,9 +172,10 @@ def measure_plans(
         contents: as for `measure_plan`.
 
     Raises:
-        MeasurementError: as for `measure_plan`, for the first plan that gives cause.
+        LoadError: as for `measure_plan`, for the first plan that gives cause.
+        MeasurementError: the same.
     """
-    from igvm.measurement.side_by_side import elsewhere
+    from igvm.measurement.parallel import elsewhere
 
     def digest(plan: LaunchPlan) -> bytes:
         return _digest(plan, realm, contents)
@@ -138,15 +188,70 @@ def measure_plans(
         ]
 
 
-def _measurement(plan: LaunchPlan, digest: bytes, realm: RealmParameters | None) -> Measurement:
-    assumptions = plan.assumptions
-    if plan.platform == PlatformType.CCA and realm is not None:
-        from igvm.measurement import cca
+def measure_all(
+    file: IgvmFile, *, loader: str = "reference", realm: RealmParameters | None = None
+) -> Mapping[PlatformType, Measurement]:
+    """The launch measurement of every platform of `file` that `loader` takes and that is measured.
 
-        assumptions += cca.assumptions(plan, realm)
+    Args:
+        file: an open file.
+        loader: a name in `igvm.loaders()`.
+        realm: as for `measure`; a Realm is left out without it.
+
+    Raises:
+        ValidationError: there is no such loader.
+        LoadError: the loader refuses the file.
+        MeasurementError: something is not known that a measurement depends on.
+    """
+    chosen = loader_of(loader)
+    plans = [
+        plan_for(file, platform, loader, PlanRequest())
+        for platform in file.platforms
+        if platform.type in chosen.measures and platform.type in technologies()
+        if realm is not None or "realm" not in technology_of(platform.type).parameters
+    ]
+    measured = measure_plans(plans, realm=realm)
+    return {measurement.platform: measurement for measurement in measured}
+
+
+def require_measured(plan: LaunchPlan, realm: RealmParameters | None) -> LaunchPlan:
+    """`plan`, if it is measured, and all is known that its measurement depends on.
+
+    Raises:
+        LoadError: as for `measure_plan`.
+        MeasurementError: as for `measure_plan`.
+    """
+    technology = technology_of(plan.platform)
+    loader = loader_of(plan.loader) if plan.loader else None
+    if loader is not None and plan.platform not in loader.measures:
+        message = f"loader {loader.name} leads to no launch measurement of {plan.platform.name}"
+        raise MeasurementError(message, path=plan.file.path)
+    plan.require_loadable().require_known()
+    if "realm" in technology.parameters:
+        known(realm)
+    return plan
+
+
+def counts(plan: LaunchPlan) -> dict[str, int]:
+    """Pages of 4 KiB that the loader loads, for each operation of `plan` that loads some."""
+    import numpy as np
+
+    where = loads(plan)
+    operations, loaded = plan.rows["operation"][where], plan.rows["loaded"][where]
+    return {
+        Operation(number).name: int(loaded[operations == number].sum())
+        for number in np.flatnonzero(np.bincount(operations, minlength=1)).tolist()
+    }
+
+
+def _measurement(plan: LaunchPlan, digest: bytes, realm: RealmParameters | None) -> Measurement:
+    technology = technology_of(plan.platform)
+    assumptions = plan.assumptions
+    if technology.assumptions is not None:
+        assumptions += technology.assumptions(plan, realm)
     return Measurement(
         digest=digest,
-        algorithm=_algorithm(plan),
+        algorithm=technology.algorithm(plan),
         platform=plan.platform,
         mask=plan.mask,
         loader=plan.loader,
@@ -155,56 +260,9 @@ def _measurement(plan: LaunchPlan, digest: bytes, realm: RealmParameters | None)
     )
 
 
-def counts(plan: LaunchPlan) -> dict[str, int]:
-    """Pages of each operation of `plan`."""
-    import numpy as np
-
-    kinds = plan.rows["operation"]
-    return {
-        Operation(kind).name: int(plan.rows["pages"][kinds == kind].sum())
-        for kind in np.flatnonzero(np.bincount(kinds, minlength=1)).tolist()
-    }
-
-
-def _algorithm(plan: LaunchPlan) -> str:
-    """The hash that the technology uses, by hashlib's name."""
-    if plan.platform in {PlatformType.SEV_SNP, PlatformType.TDX}:
-        return "sha384"
-    if plan.platform == PlatformType.CCA:
-        from igvm.measurement.cca import algorithm_of
-
-        return algorithm_of(plan)
-    return "sha256"
-
-
 def _digest(
     plan: LaunchPlan, realm: RealmParameters | None, contents: ContentCache | None
 ) -> bytes:
     """The digest of `plan`."""
-    platform = plan.platform
-    if platform == PlatformType.SEV_SNP:
-        from igvm.measurement import snp
-
-        return snp.digest(plan, contents)
-    if platform == PlatformType.TDX:
-        from igvm.measurement import tdx
-
-        return tdx.digest(plan, contents)
-    if platform == PlatformType.VSM_ISOLATION:
-        from igvm.measurement import vbs
-
-        return vbs.digest(plan, contents)
-    if platform in {PlatformType.SEV, PlatformType.SEV_ES}:
-        from igvm.measurement import sev
-
-        return sev.digest(plan, contents)
-    if platform == PlatformType.CCA:
-        from igvm.measurement import cca
-
-        if realm is None:
-            raise MeasurementError(
-                "a Realm's measurement depends on parameters that the VMM chooses",
-                hint="say them with realm (--realm s2sz=40,...)",
-            )
-        return cca.digest(plan, realm, contents)
-    raise MeasurementError(f"{platform.name} has no launch measurement", path=plan.file.path)
+    part = require_measured(plan, realm).measured_part()
+    return technology_of(plan.platform).digest(part, realm, contents)

@@ -10,13 +10,14 @@ import itertools
 from typing import TYPE_CHECKING
 
 from igvm.errors import MeasurementError
-from igvm.launch.plan import PAGE, Operation
+from igvm.launch.plan import PAGE
+from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from igvm.launch.plan import LaunchPlan
-    from igvm.measurement.cca import RealmParameters
+    from igvm.measurement.realm import RealmParameters
 
 DATA = (Operation.NORMAL, Operation.UNMEASURED, Operation.PARAMETER)
 """Operations that create a DATA granule for every page."""
@@ -68,15 +69,15 @@ def require_realm(realm: RealmParameters, version: tuple[int, int]) -> None:
         lpa2 = most < bits <= _MOST_S2SZ_LPA2
         raise MeasurementError(
             f"s2sz is {bits}, and an IPA space has {_LEAST_S2SZ} to {most} bits",
-            hint=f"that many are there with LPA2 (--realm s2sz={bits},flags=1,...)"
+            hint="that many are there with LPA2, flags=1"
             if lpa2
-            else "say how many the VMM chooses (--realm s2sz=40,...)",
+            else "say how many the VMM chooses, such as s2sz=40",
         )
     if realm.rmm and version >= (2, 0) and not (realm.num_bps and realm.num_wps):
         name = "num_wps" if realm.num_bps else "num_bps"
         raise MeasurementError(
             f"{name} is 0, which RMM {version[0]}.{version[1]} refuses",
-            hint="say one less than a vCPU has (--realm ...,num_bps=5,num_wps=3)",
+            hint="say one less than a vCPU has, such as num_bps=5 and num_wps=3",
         )
     for base, top in realm.ripas:
         _require_range(base, top, bits)
@@ -85,7 +86,7 @@ def require_realm(realm: RealmParameters, version: tuple[int, int]) -> None:
             if other < top:
                 # The entries of the second range would depend on the tables that the first left.
                 message = f"{_named(base, top)} overlaps {_named(other, last)}"
-                hint = "say each part of memory once (--realm ...,ripas=BASE-TOP)"
+                hint = "say each part of memory once"
                 raise MeasurementError(message, hint=hint)
 
 
@@ -99,7 +100,7 @@ def _require_range(base: int, top: int, bits: int) -> None:
         what, hint = f"is not all in {_half(bits)}", _wider(top)
     else:
         return
-    example = "say where memory begins and ends (--realm ...,ripas=0x40000000-0x80000000)"
+    example = "say where memory begins and ends, such as ripas=0x40000000-0x80000000"
     raise MeasurementError(f"{_named(base, top)} {what}", hint=hint or example)
 
 
@@ -111,10 +112,10 @@ def require_pages(plan: LaunchPlan, realm: RealmParameters) -> None:
     """
     import numpy as np
 
-    rows = plan.rows[np.isin(plan.rows["operation"], DATA) & (plan.rows["pages"] != 0)]
+    rows = plan.rows[plan.of(*DATA) & (plan.rows["loaded"] != 0)]
     gpa, headers = rows["gpa"], rows["header"]
     first = gpa // np.uint64(PAGE)
-    after = first + rows["pages"]
+    after = first + rows["loaded"]
     askew = gpa % np.uint64(PAGE) != 0
     if askew.any():
         row = int(askew.argmax())
@@ -154,6 +155,5 @@ def _half(bits: int) -> str:
 def _wider(top: int) -> str | None:
     """Which s2sz has everything below `top` in its lower half."""
     bits = (top - 1).bit_length() + 1
-    flags = ",flags=1" if bits > _MOST_S2SZ else ""
-    option = f"--realm s2sz={bits}{flags},..."
-    return f"{bits} bits have room ({option})" if bits <= _MOST_S2SZ_LPA2 else None
+    lpa2 = " and flags=1" if bits > _MOST_S2SZ else ""
+    return f"{bits} bits have room: s2sz={bits}{lpa2}" if bits <= _MOST_S2SZ_LPA2 else None

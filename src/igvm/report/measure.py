@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from igvm.errors import MeasurementError, ValidationError
-from igvm.launch.loaders import loaders
+from igvm.launch.loader_table import loaders
 from igvm.launch.plan import LaunchPlan
 from igvm.launch.planning import plan
-from igvm.measurement.cache import ContentCache
 from igvm.measurement.measure import NAMES, Measurement, measure_plan, measure_plans
+from igvm.measurement.page_cache import ContentCache
 from igvm.report.file_model import FileModel
 from igvm.report.measure_model import (
     DifferenceModel,
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from igvm.errors import IgvmError
     from igvm.file.view import IgvmFile
-    from igvm.launch.hashes import KernelHashes
-    from igvm.measurement.cca import RealmParameters
-    from igvm.measurement.difference import Place
+    from igvm.launch.kernel_hashes import KernelHashes
     from igvm.measurement.explain import Step
-    from igvm.measurement.find import Search
+    from igvm.measurement.first_difference import Place
+    from igvm.measurement.realm import RealmParameters
+    from igvm.measurement.search.find import Search
     from igvm.spec.enums import PlatformType
 
 
@@ -225,7 +225,7 @@ def difference(first: LaunchPlan, second: LaunchPlan) -> DifferenceModel:
     Raises:
         MeasurementError: they cannot be compared.
     """
-    from igvm.measurement.difference import first_difference
+    from igvm.measurement.first_difference import first_difference
 
     found = first_difference(first, second)
     return DifferenceModel(

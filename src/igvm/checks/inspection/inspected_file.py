@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from igvm.file.record_places import every_place
 from igvm.file.table import Table
 from igvm.spec.enums import PAGE_SIZE_4K, SECTION_RANGES, PlatformType
 from igvm.spec.platform import SupportedPlatform
@@ -32,9 +33,6 @@ R = TypeVar("R", bound=Record)
 
 PAST_TYPES = max(types.stop for types in SECTION_RANGES.values())
 """One more than the highest type of any section; stands for it and all above in `capped_types`."""
-
-_BATCH = 256
-"""Pieces of the file that are looked at in one go: very many contexts may share one page."""
 
 
 class InspectedFile:
@@ -233,38 +231,4 @@ class InspectedFile:
         Returns:
             Shape (file_size - record.SIZE + 1,), the record's dtype; element i starts at byte i.
         """
-        import numpy as np
-
-        count = max(0, self.file_size - record.SIZE + 1)
-        if count == 0:
-            return np.empty(0, record.dtype())
-        return np.ndarray((count,), record.dtype(), self.octets, 0, (1,))
-
-    def stray(
-        self, offsets: NDArray[np.int64], forbidden: bytes
-    ) -> tuple[Positions, NDArray[np.intp]]:
-        """Which pieces of the file at `offsets` have a bit where `forbidden` has one.
-
-        Args:
-            offsets: byte offsets in the file, shape (n,), int64. Each piece is as long as
-                `forbidden` and lies in the file.
-            forbidden: ones where a piece must have zeroes.
-
-        Returns:
-            Positions in `offsets`, and for each the first such byte of the piece; both of shape
-            (m,), intp.
-        """
-        import numpy as np
-
-        width = len(forbidden)
-        forbidden_bits = np.frombuffer(forbidden, np.uint8)
-        rows: list[Any] = [np.empty(0, np.intp)]
-        first_bytes: list[Any] = [np.empty(0, np.intp)]
-        count = self.file_size - width + 1
-        pieces = np.ndarray((count, width), np.uint8, self.octets, 0, (1, 1))
-        for start in range(0, len(offsets), _BATCH):
-            is_stray = (pieces[offsets[start : start + _BATCH]] & forbidden_bits) != 0
-            dirty = np.flatnonzero(is_stray.any(axis=1))
-            rows.append(dirty + start)
-            first_bytes.append(is_stray[dirty].argmax(axis=1))
-        return np.concatenate(rows), np.concatenate(first_bytes)
+        return every_place(self.file.buffer, record)

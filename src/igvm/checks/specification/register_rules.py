@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from igvm.checks.finding import Severity
 from igvm.checks.inspection.record_fields import field_at, field_offset
 from igvm.checks.rule import Lazy, Place, rule
+from igvm.file.record_places import RecordPlaces
 from igvm.spec.context import CCAContext, NativeContextX64
 from igvm.spec.enums import PAGE_SIZE_4K, PlatformType
 from igvm.spec.platform import SupportedPlatform
@@ -46,10 +47,12 @@ def _with_stray_bits(inspected: InspectedFile, record: type[Record], forbidden: 
     index, offsets = inspected.contexts.pages(record)
     if not len(index):
         return
-    rows, first_bytes = inspected.stray(offsets, forbidden)
+    first = RecordPlaces(inspected.file.buffer, record, offsets).first_stray(forbidden)
+    rows = (first >= 0).nonzero()[0]
 
     def place(number: int) -> Place:
-        row, within = rows[number], int(first_bytes[number])
+        row = rows[number]
+        within = int(first[row])
         offset = int(offsets[row]) + within
         value = inspected.file.buffer[offset]
         return Place(

@@ -1,49 +1,84 @@
 """Will it boot there? What each loader makes of a file, from what it does with the format.
 
-Rules are functions under `@loader_rule(...)`, in one module for each subject. A rule gets the
-`LoaderFacts` of a file, a loader and the platform it starts, and yields the places that the fact
-concerns.
+A loader's module yields its rules, whose bodies are in `igvm.launch.rules`, one module a subject.
+A body gets the `InspectedLaunch` of a file, a loader and the platform it starts, and yields the
+places that the fact concerns.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 from igvm.errors import ValidationError
-from igvm.launch.lint.loader import LOADERS
 
 if TYPE_CHECKING:
     from igvm.checks.finding import Finding
     from igvm.file.view import IgvmFile
-    from igvm.launch.lint.rule import LoaderRule
+    from igvm.launch.lint.loader_rule import LoaderRule
+    from igvm.launch.loader import Loader
     from igvm.spec.enums import PlatformType
 
-__all__ = ["LOADERS", "lint", "loader_rules"]
-
 SUBJECTS = (
-    "accept",
-    "types",
-    "areas",
-    "pages",
-    "order",
-    "place",
-    "start",
-    "native",
-    "vmsa",
-    "kvm",
-    "identity",
-    "openvmm",
+    "acceptance_rules",
+    "header_type_rules",
+    "parameter_rules",
+    "page_rules",
+    "order_rules",
+    "address_rules",
+    "start_rules",
+    "native_register_rules",
+    "vmsa_rules",
+    "kvm_register_rules",
+    "identity_rules",
+    "openvmm_rules",
 )
-"""The modules that declare rules, in the order in which their rules are checked."""
+"""The subjects of rules, in the order in which they are checked; others follow."""
 
 
-def loader_rules() -> list[LoaderRule]:
-    """Every rule, in the order in which they are checked."""
-    from igvm.launch.lint.rule import all_declared
+def rules_of(loader: Loader) -> list[LoaderRule]:
+    """The rules of one loader, by subject; none for a tool that loads nothing.
 
-    _load()
-    return all_declared()
+    Raises:
+        TypeError: it has two rules of one name.
+    """
+    from igvm.launch.lint.loader_rule import ERROR, LoaderRule
+    from igvm.launch.rules import acceptance_rules
+
+    rules = list(loader.rules())
+    if not rules:
+        return []
+    no_plan = LoaderRule(
+        "no-plan",
+        ERROR,
+        "what a platform asks for must be in the file and fit into a guest",
+        "every loader copies file data and parameter areas into guest memory",
+        acceptance_rules.no_plan,
+    )
+    rules.append(no_plan)
+    names = [rule.name for rule in rules]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        message = f"loader {loader.name} has {', '.join(sorted(twice))} twice"
+        raise TypeError(message)
+    return sorted(rules, key=_place)
+
+
+def all_rules() -> list[tuple[LoaderRule, tuple[Loader, ...]]]:
+    """Every rule once, by subject, with the loaders that have it."""
+    from igvm.launch.loader_table import loaders
+
+    owners: dict[LoaderRule, tuple[Loader, ...]] = {}
+    for loader in loaders().values():
+        for rule in rules_of(loader):
+            owners[rule] = (*owners.get(rule, ()), loader)
+    return sorted(owners.items(), key=lambda item: _place(item[0]))
+
+
+def _place(rule: LoaderRule) -> tuple[int, int]:
+    """Where `rule` is among all: by subject, then in the order of the bodies in its module."""
+    subject = rule.subject.rpartition(".")[2]
+    number = SUBJECTS.index(subject) if subject in SUBJECTS else len(SUBJECTS)
+    return number, rule.body.__code__.co_firstlineno
 
 
 def lint(file: IgvmFile, loader: str, *, most: int = 100) -> list[Finding]:
@@ -52,37 +87,40 @@ def lint(file: IgvmFile, loader: str, *, most: int = 100) -> list[Finding]:
     An error says that the guest does not start, or that the loader crashes; a warning that
     something in the file is ignored, changed or depends on luck. Every message ends with where
     the fact was read. What depends on the host alone, such as too little memory, is not known.
+    Of `reference` the verdict is that of `igvm.check` with the rules of its release.
 
     Args:
         file: an open file.
-        loader: a name in `LOADERS`: `qemu-tcg`, `qemu-kvm`, `cloud-hypervisor-kvm`,
-            `cloud-hypervisor-mshv` or `openvmm`.
+        loader: a name in `igvm.loaders()`; not one of a tool that loads nothing.
         most: list at most so many places a rule; the last one counts the others in `more`.
 
     Raises:
-        ValidationError: there is no such loader.
+        ValidationError: there is no such loader, or it is such a tool.
     """
     from igvm.checks.running import run
-    from igvm.launch.lint.facts import LoaderFacts
-    from igvm.launch.lint.rule import declared
+    from igvm.launch.lint.inspected_launch import InspectedLaunch
+    from igvm.launch.loader_table import loader_of
 
-    chosen = LOADERS.get(loader)
-    if chosen is None:
-        message = f"there is no loader {loader!r}; there are {', '.join(LOADERS)}"
-        raise ValidationError(message)
-    _load()
+    chosen = loader_of(loader)
+    rules = rules_of(chosen)
+    if not rules:
+        return _verdict(file, chosen)
     # A loader that is told what to start is judged for all of it; most findings are the same.
     choices: list[PlatformType | None] = [*chosen.choices(file)] or [None]
-    facts = [LoaderFacts(file, chosen, platform) for platform in choices]
-    found: dict[Finding, None] = {}
-    for one in declared(loader):
-        rule = one.rule(loader)
-        for each in facts:
-            found.update(dict.fromkeys(run(rule, each, most)))
-    return list(found)
+    inspected = [InspectedLaunch(file, chosen, platform) for platform in choices]
+    findings: dict[Finding, None] = {}
+    for loader_rule in rules:
+        rule = loader_rule.rule(chosen)
+        for launch in inspected:
+            findings.update(dict.fromkeys(run(rule, launch, most)))
+    return list(findings)
 
 
-def _load() -> None:
-    """Import the modules, so that every rule is declared."""
-    for subject in SUBJECTS:
-        importlib.import_module(f"{__name__}.{subject}")
+def _verdict(file: IgvmFile, tool: Loader) -> list[Finding]:
+    """What a tool that loads nothing says to `file`: what its reader does, where that is known."""
+    from igvm.checks.reference import verdict
+
+    if tool.crate is None:
+        message = f"{tool.name} loads nothing, so there is no telling whether it would boot a file"
+        raise ValidationError(message, hint="igvm measure gives its digest")
+    return verdict(file, tool.crate)

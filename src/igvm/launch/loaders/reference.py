@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.launch.draft import LARGE
-from igvm.launch.loaders.loader import (
-    Loader,
-    one_page_each,
-    operations,
-    refuse,
-    require_policy,
-    start,
-)
+from igvm.launch.loader import Loader
 from igvm.launch.plan import PAGE
+from igvm.launch.shaping import one_page_each, requiring_policy
 from igvm.spec.enums import HeaderType, PageDataType, PlatformType
 
 if TYPE_CHECKING:
-    from igvm.launch.draft import Draft
-    from igvm.launch.loaders.loader import Request
     from igvm.launch.plan import LaunchPlan
+    from igvm.launch.request import PlanRequest
 
-_WITHOUT = (PlatformType.CCA, PlatformType.SEV, PlatformType.SEV_ES)
-"""Platforms that the crate does not measure."""
+_MEASURED = (
+    PlatformType.NATIVE,
+    PlatformType.SEV_SNP,
+    PlatformType.TDX,
+    PlatformType.VSM_ISOLATION,
+)
+"""What the crate measures, and NATIVE, of which it knows all there is."""
 
 
-def shape(draft: Draft, _request: Request) -> LaunchPlan:
+def shape(plan: LaunchPlan, _request: PlanRequest) -> LaunchPlan:
     """File order; an empty page is a page of zeroes; shared pages are left out.
 
     The crate measures one page of 4 KiB for a page with IS_2MB_PAGE. It has no measurement for
@@ -33,40 +30,30 @@ def shape(draft: Draft, _request: Request) -> LaunchPlan:
     has 2 MiB of data, and on SEV and SEV-ES, which measure all that they import, what is
     unmeasured is not imported.
 
-    Raises:
-        MeasurementError: SNP without a GUEST_POLICY, or VBS with a special page: the crate refuses
-            the first and panics on the second. Elsewhere, the data of a large page is not in the
-            file.
+    Refused are SNP without a GUEST_POLICY, and VBS with a special page: the crate refuses the
+    first and panics on the second. Elsewhere, large pages whose data is not in the file.
     """
-    platform = draft.platform
-    if platform == PlatformType.SEV_SNP:
-        require_policy(draft)
-    if platform == PlatformType.VSM_ISOLATION:
-        special = draft.rows["data_type"] != PageDataType.NORMAL
-        refuse(draft, special, "VBS has no secrets or CPUID pages", "data_type")
-    typed = platform == PlatformType.SEV_SNP
-    plan = start(draft, operations(draft, typed=typed))
-    if platform not in _WITHOUT:
-        return one_page_each(plan, draft.of(HeaderType.PAGE_DATA))
-    _require_data(draft)
-    return plan
+    pages = plan.from_headers(HeaderType.PAGE_DATA)
+    if plan.platform == PlatformType.SEV_SNP:
+        plan = requiring_policy(plan)
+    if plan.platform == PlatformType.VSM_ISOLATION:
+        special = pages & (plan.rows["data_type"] != PageDataType.NORMAL)
+        plan = plan.refused(special, "VBS has no secrets or CPUID pages", "data_type")
+    if plan.platform in _MEASURED:
+        return one_page_each(plan, pages, "the crate reads 4 KiB of a page of 2 MiB")
+    ends = plan.rows["source"] + plan.rows["pages"].astype("i8") * PAGE
+    is_outside = pages & (plan.rows["source"] >= 0) & (ends > len(plan.file.buffer))
+    return plan.refused(is_outside, "its data is not in the file", "file_offset")
 
 
-def _require_data(draft: Draft) -> None:
-    """Refuse pages whose data, all of it, is not in the file."""
-    import numpy as np
-
-    rows = draft.rows
-    pages = draft.of(HeaderType.PAGE_DATA) & (rows["source"] >= 0)
-    ends = rows["source"] + rows["pages"].clip(max=LARGE // PAGE).astype(np.int64) * PAGE
-    outside = pages & (ends > len(draft.file.buffer))
-    refuse(draft, outside, "its data is not in the file", "file_offset")
-
-
-REFERENCE = Loader(
-    "reference",
-    "the igvm crate",
-    frozenset(PlatformType),
-    "igvm 0.5.0, src/measurement/{snp,tdx,vbs}.rs",
-    shape,
+LOADER = Loader(
+    name="reference",
+    program="the igvm crate",
+    title="the igvm crate",
+    source="igvm 0.5.0, src/measurement/{snp,tdx,vbs}.rs",
+    platforms=tuple(PlatformType),
+    is_tool=True,
+    is_told=True,
+    crate="0.5",
+    shape=shape,
 )

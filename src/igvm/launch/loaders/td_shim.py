@@ -8,28 +8,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.launch.loaders.loader import Loader, one_page_each, operations, start
-from igvm.launch.plan import Operation
+from igvm.launch.loader import Loader
+from igvm.launch.shaping import empty_pages_as, one_page_each
 from igvm.spec.enums import HeaderType, PlatformType
+from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
-    from igvm.launch.draft import Draft
-    from igvm.launch.loaders.loader import Request
     from igvm.launch.plan import LaunchPlan
+    from igvm.launch.request import PlanRequest
 
 
-def shape(draft: Draft, _request: Request) -> LaunchPlan:
+def shape(plan: LaunchPlan, _request: PlanRequest) -> LaunchPlan:
     """File order; empty pages are added and not extended; parameter areas do not count."""
-    chosen = operations(draft, empty=Operation.UNMEASURED, typed=False)
-    chosen[draft.of(HeaderType.PARAMETER_INSERT)] = 0
-    plan = one_page_each(start(draft, chosen), draft.of(HeaderType.PAGE_DATA))
-    return plan.with_rows(plan.rows[plan.rows["operation"] != 0])
+    plan = empty_pages_as(plan, Operation.UNMEASURED)
+    pages = plan.from_headers(HeaderType.PAGE_DATA)
+    plan = one_page_each(plan, pages, "td-shim reads 4 KiB of a page of 2 MiB")
+    areas = plan.of(Operation.PARAMETER)
+    return plan.unmeasured(areas, "td-shim does not count parameter areas")
 
 
-TD_SHIM = Loader(
-    "td-shim",
-    "td-shim-tools, build_igvmmrtd",
-    frozenset((PlatformType.TDX,)),
-    "td-shim 125eeab, td-shim-tools (it ignores masks; here only the platform's pages count)",
-    shape,
+LOADER = Loader(
+    name="td-shim",
+    program="td-shim",
+    title="td-shim-tools, build_igvmmrtd",
+    source="td-shim 125eeab, td-shim-tools (it ignores masks; only the platform's count here)",
+    platforms=(PlatformType.TDX,),
+    is_tool=True,
+    is_told=True,
+    shape=shape,
 )

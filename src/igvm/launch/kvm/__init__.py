@@ -1,0 +1,1 @@
+"""What KVM does with a confidential guest of AMD, whichever VMM starts it: VMSAs and refusals."""

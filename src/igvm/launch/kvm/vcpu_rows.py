@@ -1,0 +1,303 @@
+"""Virtual processors as KVM starts them: contexts of the file rewritten, the others in reset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from igvm.errors import ValidationError
+from igvm.file.record_places import RecordPlaces
+from igvm.launch.kvm.refusals import kvm_refusals, vmm_refusals
+from igvm.launch.kvm.vmsa_axes import (
+    CONTEXTS_AXIS,
+    NOBODY,
+    VMM_AXIS,
+    VMSA_AXES,
+    context_of,
+    own_vmsa,
+    reset_vmsa_of,
+)
+from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA
+from igvm.launch.plan import blank_rows, made_source
+from igvm.launch.processors import signature_of
+from igvm.launch.shaping import appended, assuming, needing
+from igvm.spec.enums import PlatformType
+from igvm.spec.operations import Operation
+from igvm.spec.vmsa import SEVVMSA, SEVFeatures
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from igvm.launch.kvm.vmm import VMM
+    from igvm.launch.plan import LaunchPlan
+    from igvm.launch.request import PlanRequest
+
+MOST_VCPUS = 1 << 16
+
+_NO_COUNT = "KVM measures a VMSA for each, and the file does not say how many there are"
+_NO_CPU = "a vCPU without a context in the file starts with its CPU signature in RDX"
+
+
+def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM, loader: str) -> LaunchPlan:
+    """`plan` with one VMSA for every vCPU at its end, as KVM builds and measures them.
+
+    The contexts of the file leave their place. Where it is not known how many vCPUs there are, or
+    what processor those without a context have, the plan says what is missing and has the
+    contexts of the file alone.
+
+    Args:
+        plan: a plan with the contexts of the file.
+        request: vcpus; cpu, where `vmm` resets a vCPU that has no context in the file;
+            sev_features.
+        vmm: how contexts get to KVM.
+        loader: who asks, for messages.
+
+    Raises:
+        ValidationError: there cannot be so many vCPUs, or there is no such processor.
+    """
+    import numpy as np
+
+    vcpus = request.vcpus
+    if vcpus is not None and not 0 < vcpus <= MOST_VCPUS:
+        raise ValidationError(f"{vcpus} is no number of vCPUs")
+    if request.host.get(CONTEXTS_AXIS.name) == NOBODY:
+        where = plan.of(Operation.VP_CONTEXT)
+        return plan.unmeasured(where, "the host measures no VMSA")
+    if request.host.get(VMM_AXIS.name) == NOBODY:
+        return with_file_contexts(plan, request)
+    if VMM_AXIS.name in request.host:
+        vmm = vmm_named(VMM_AXIS.choice(request.host[VMM_AXIS.name]).value)
+    is_context = plan.of(Operation.VP_CONTEXT)
+    plan = _refusing(plan, vmm)
+    contexts = plan.rows[is_context]
+    if plan.refusals:
+        return plan
+    own = _own(contexts)
+    features = guest_features(plan, contexts, request.sev_features, vmm)
+    indices = sorted(own) if vcpus is None else range(vcpus)
+    if vcpus is None:
+        plan = needing(plan, "vcpus", f"loader {loader} needs the number of vCPUs: {_NO_COUNT}")
+    starts = {index: context_of(index, own, request.host) for index in indices}
+    used = {own[start] for start in starts.values() if start is not None}
+    plan = _passed_over(plan, is_context, used, vmm, vcpus)
+    is_context = plan.of(Operation.VP_CONTEXT)
+    kept = ~is_context
+    kept[is_context] = ~np.isin(np.arange(len(contexts)), list(used))
+    plan = plan.with_rows(plan.rows[kept])
+    if plan.refusals:
+        return plan
+    rows = blank_rows(len(indices))
+    rows["operation"], rows["gpa"], rows["pages"] = Operation.VP_CONTEXT, VMSA_GPA, 1
+    rows["loaded"], rows["measured"] = 1, True
+    rows["vp_index"] = indices
+    numbers: dict[bytes, int] = {}
+    reset: bytes | None = None
+    made: dict[int, bytes] = {}
+    for row, start in enumerate(starts.values()):
+        if start is not None:
+            for name in ("header", "header_type", "flags"):
+                rows[name][row] = contexts[name][own[start]]
+            if start not in made:
+                source = int(contexts["source"][own[start]])
+                vmsa = SEVVMSA.unpack_from(plan.file.buffer, source)
+                made[start] = own_vmsa(vmsa, features, vmm, request.host).pack()
+            page = made[start]
+        else:
+            if reset is None:
+                plan, reset = _reset(plan, request, features, vmm, loader)
+            page = reset
+        rows["source"][row] = made_source(plan, numbers.setdefault(page, len(numbers)))
+    plan = appended(plan, rows, tuple(numbers))
+    sentences = _assumptions(plan, request, features, vmm, is_used=bool(used), reset=reset)
+    return assuming(plan, *sentences)
+
+
+def with_hosts_contexts(plan: LaunchPlan, request: PlanRequest, loader: str) -> LaunchPlan:
+    """`plan` of a loader that measures VMSAs as they are, on a host that does something else.
+
+    Raises:
+        ValidationError: `request` says what VMSAs are like that KVM builds, and not for whom.
+    """
+    if VMM_AXIS.name in request.host:
+        return with_kvm_contexts(plan, request, vmm_named("qemu"), loader)
+    if request.host.get(CONTEXTS_AXIS.name) == NOBODY:
+        where = plan.of(Operation.VP_CONTEXT)
+        return plan.unmeasured(where, "the host measures no VMSA")
+    named = next((axis.name for axis in VMSA_AXES if axis.name in request.host), None)
+    if named is not None:
+        message = f"loader {loader} measures VMSAs as they are: {named} needs a vmm"
+        raise ValidationError(message)
+    return plan
+
+
+def vmm_named(name: str) -> VMM:
+    """The VMM of the loader whose name begins with `name` and that hands contexts to KVM.
+
+    Raises:
+        ValidationError: there is none.
+    """
+    from igvm.launch.loader_table import loaders
+
+    for loader in loaders().values():
+        if loader.vmm is not None and loader.name.startswith(name):
+            return loader.vmm
+    raise ValidationError(f"{name} hands no contexts to KVM")
+
+
+def with_file_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
+    """`plan` with the contexts of the file at its end, measured as they are.
+
+    Args:
+        plan: a plan with the contexts of the file.
+        request: vcpus, where there are fewer than contexts; sev_features, where not theirs.
+    """
+    import numpy as np
+
+    is_context = plan.of(Operation.VP_CONTEXT)
+    rows = np.concatenate([plan.rows[~is_context], plan.rows[is_context]])
+    plan = plan.with_rows(rows)
+    first = len(rows) - int(is_context.sum())
+    if request.vcpus is not None:
+        beyond = np.arange(len(rows)) >= first + request.vcpus
+        plan = plan.unmeasured(beyond, "the host does not measure it")
+    if request.sev_features is None:
+        return plan
+    rows = plan.rows.copy()
+    blobs: list[bytes] = []
+    for index in range(first, len(rows)):
+        page = plan.content(int(rows["source"][index]))
+        vmsa = SEVVMSA.unpack_from(page)
+        rows["source"][index] = made_source(plan, len(blobs))
+        blobs.append(vmsa.replace(sev_features=SEVFeatures(request.sev_features)).pack())
+    return plan.with_rows(rows, blobs=(*plan.blobs, *blobs))
+
+
+def _refusing(plan: LaunchPlan, vmm: VMM) -> LaunchPlan:
+    """`plan` with refusals of the contexts that `vmm` or KVM does not take."""
+    import numpy as np
+
+    is_context = plan.of(Operation.VP_CONTEXT) & (plan.rows["loaded"] > 0)
+    contexts = plan.rows[is_context]
+    if not len(contexts):
+        return plan
+    vmsas = RecordPlaces(plan.file.buffer, SEVVMSA, contexts["source"])
+    is_snp = plan.platform == PlatformType.SEV_SNP
+    for refusal in vmm_refusals(vmsas, vmm, is_snp=is_snp):
+        plan = _refused(plan, is_context, refusal.where, refusal.message, refusal.field)
+    for refusal in kvm_refusals(vmsas, vmm):
+        message = f"KVM refuses it: {refusal.message}"
+        plan = _refused(plan, is_context, refusal.where, message, refusal.field)
+    if vmm.fixed_gpa:
+        elsewhere = contexts["gpa"] != np.uint64(VMSA_GPA)
+        message = f"{vmm.name} wants a VMSA at {VMSA_GPA:#x}, where KVM has it"
+        plan = _refused(plan, is_context, elsewhere, message, "gpa")
+    return plan
+
+
+def _refused(
+    plan: LaunchPlan,
+    is_context: NDArray[np.bool_],
+    where: NDArray[np.bool_],
+    message: str,
+    field: str,
+) -> LaunchPlan:
+    """`plan` with a refusal of those of its contexts at which `where` holds."""
+    if not where.any():
+        return plan
+    rows = is_context.copy()
+    rows[is_context] = where
+    return plan.refused(rows, message, field)
+
+
+def _own(contexts: NDArray[np.void]) -> dict[int, int]:
+    """Which of `contexts` counts for each vCPU: of several for one the last."""
+    return {index: row for row, index in enumerate(contexts["vp_index"].tolist())}
+
+
+def _passed_over(
+    plan: LaunchPlan,
+    is_context: NDArray[np.bool_],
+    used: set[int],
+    vmm: VMM,
+    vcpus: int | None,
+) -> LaunchPlan:
+    """`plan` with reasons for the contexts of the file that no vCPU gets."""
+    import numpy as np
+
+    rows = is_context.copy()
+    rows[is_context] = ~np.isin(np.arange(int(is_context.sum())), list(used))
+    if not rows.any():
+        return plan
+    beyond = rows & (plan.rows["vp_index"] >= (MOST_VCPUS if vcpus is None else vcpus))
+    if vmm.dropped is not None and beyond.any():
+        index = int(plan.rows["vp_index"][beyond][0])
+        message = f"the context is for vCPU {index} and there are {vcpus}"
+        plan = plan.refused(beyond, message, "vp_index")
+    plan = plan.unmeasured(beyond, "there is no such vCPU")
+    plan = plan.unmeasured(rows & ~beyond, "another context for the vCPU follows")
+    return plan.loading(rows, 0, "the context is passed over")
+
+
+def guest_features(
+    plan: LaunchPlan, contexts: NDArray[np.void], asked_for: int | None, vmm: VMM
+) -> int:
+    """SEV_FEATURES of the guest: as asked for, else those of vCPU 0's context.
+
+    KVM has one value for all vCPUs and sets the SNP bit itself. Of several contexts for vCPU 0
+    QEMU takes it from the last (target/i386/sev.c, cgs_set_guest_state), and Cloud Hypervisor
+    from the first (igvm_loader.rs, extract_sev_features).
+    """
+    features = asked_for
+    if features is None:
+        sources = contexts["source"][contexts["vp_index"] == 0]
+        features = 0
+        if len(sources):
+            source = int(sources[0 if vmm.first_features else -1])
+            features = int(SEVVMSA.unpack_from(plan.file.buffer, source).sev_features)
+    is_snp = plan.platform == PlatformType.SEV_SNP
+    return features | int(SEVFeatures.SNP) if is_snp else features
+
+
+def _reset(
+    plan: LaunchPlan, request: PlanRequest, features: int, vmm: VMM, loader: str
+) -> tuple[LaunchPlan, bytes]:
+    """The VMSA of a vCPU without a context, and the plan that says what it rests on."""
+    signature = 0
+    if vmm.own_reset:
+        if request.cpu is None:
+            message = f"loader {loader} needs the processor model: {_NO_CPU}"
+            plan = needing(plan, "cpu", message)
+        else:
+            signature = signature_of(request.cpu)
+    return plan, reset_vmsa_of(signature, features, vmm, request.host).pack()
+
+
+def _assumptions(
+    plan: LaunchPlan,
+    request: PlanRequest,
+    features: int,
+    vmm: VMM,
+    *,
+    is_used: bool,
+    reset: bytes | None,
+) -> list[str]:
+    """What the contexts rest on, one sentence each."""
+    vcpus = request.vcpus
+    sentences = []
+    if vcpus is not None:
+        sentences.append(f"{vcpus} vCPU{'s' if vcpus > 1 else ''}, as asked for")
+    sentences.append(f"SEV_FEATURES {features:#x} on every vCPU")
+    if is_used:
+        sentences.append(
+            f"KVM builds the VMSA anew from what {vmm.name} takes over of the file's: "
+            "EFER.SVME and CR4.MCE set, CR0.CD and NW clear"
+            + (", MXCSR and FCW as after a reset" if vmm.has_cpu_model else "")
+        )
+    if reset is not None:
+        signature = signature_of(request.cpu or 0) if vmm.own_reset else 0x600
+        sentences.append(f"vCPUs without a context start in reset, CPU signature {signature:#x}")
+    if plan.platform == PlatformType.SEV_ES:
+        sentences.append(
+            "the FPU is measured, as with legacy-vm-type=off; with QEMU's default it is zeroes"
+        )
+    return sentences

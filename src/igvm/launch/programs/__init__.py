@@ -1,0 +1,1 @@
+"""What several loaders of one program share: facts, page runs, and rules."""

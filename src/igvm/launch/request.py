@@ -1,0 +1,31 @@
+"""What a launch depends on besides the file, as it was asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from igvm.launch.kernel_hashes import KernelHashes
+
+    _KernelHashes = KernelHashes
+else:
+    _KernelHashes = Any  # loaded by those who have some
+
+
+class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan is made for, in one object that is passed on whole."""
+
+    vcpus: int | None = None
+    """How many vCPUs the guest gets, where the loader measures each."""
+    cpu: str | int | None = None
+    """Their processor: a model of QEMU such as `EPYC-Milan`, or a CPU signature (CPUID leaf 1)."""
+    sev_features: int | None = None
+    """SEV_FEATURES that KVM runs the guest with, where not those of the file."""
+    hashes: _KernelHashes | None = None
+    """Hashes of kernel, initrd and command line, where the loader measures them."""
+    host: Mapping[str, str] = {}
+    """What a host does otherwise than its loader: values of axes by their names."""

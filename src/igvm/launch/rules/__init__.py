@@ -1,0 +1,1 @@
+"""What loader rules look for, by subject; which loader has which rule is said with the loader."""

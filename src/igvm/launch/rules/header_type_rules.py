@@ -1,0 +1,101 @@
+"""Header types that a loader does not know, or knows and does nothing with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from igvm.checks.rule import Many
+from igvm.spec.enums import HeaderType
+
+if TYPE_CHECKING:
+    from igvm.checks.rule import Found
+    from igvm.launch.lint.inspected_launch import InspectedLaunch
+
+H = HeaderType
+
+_TABLES = (H.SRAT, H.MMIO_RANGES, H.SLIT, H.PPTT)
+_QEMU_UNKNOWN = (
+    *_TABLES,
+    H.ERROR_RANGE,
+    H.COMMAND_LINE,
+    H.VBS_MEASUREMENT,
+    H.RELOCATABLE_REGION,
+    H.PAGE_TABLE_RELOCATION_REGION,
+)
+_CH_UNKNOWN = (
+    *_TABLES,
+    H.MADT,
+    H.DEVICE_TREE,
+    H.ENVIRONMENT_INFO_PARAMETER,
+    H.ERROR_RANGE,
+    H.VBS_MEASUREMENT,
+)
+_INITIALIZATIONS = (
+    H.RELOCATABLE_REGION,
+    H.PAGE_TABLE_RELOCATION_REGION,
+    H.CORIM_DOCUMENT,
+    H.CORIM_SIGNATURE,
+)
+
+
+def _met(inspected: InspectedLaunch, kinds: tuple[HeaderType, ...]) -> Found:
+    """The headers of `kinds` that the loader comes across."""
+    index = inspected.met(*kinds)
+    if not len(index):
+        return
+    masks, mask = inspected.file.masks, inspected.mask
+
+    def describe(position: int) -> str:
+        at = int(index[position])
+        name = HeaderType(int(inspected.file.types[at])).name
+        others = int(masks[at]) & mask == 0
+        return f"{name} is for {inspected.names(int(masks[at]))}" if others else f"there is {name}"
+
+    yield Many(index, "", describe)
+
+
+def unknown_type(inspected: InspectedLaunch) -> Found:
+    """The type is judged before the mask, so a file that QEMU loads can have it for nobody.
+
+    Write a file of its own for the platforms that need the header.
+    """
+    yield from _met(inspected, _QEMU_UNKNOWN)
+
+
+def device_tree(inspected: InspectedLaunch) -> Found:
+    """Parameter headers have no mask, so it is met whatever platform is started."""
+    yield from _met(inspected, (H.DEVICE_TREE,))
+
+
+def ch_unsupported(inspected: InspectedLaunch) -> Found:
+    """Parameter headers have no mask and are met even where their area is another platform's.
+
+    Headers with a mask are met only where it names SEV_SNP.
+    """
+    yield from _met(inspected, _CH_UNKNOWN)
+
+
+def openvmm_unsupported(inspected: InspectedLaunch) -> Found:
+    """Measurements of a VBS guest are signed for hosts that check them."""
+    yield from _met(inspected, (H.VBS_MEASUREMENT,))
+
+
+def native_no_effect(inspected: InspectedLaunch) -> Found:
+    """ID blocks and policies are for SEV-SNP."""
+    index = inspected.met(H.SNP_ID_BLOCK, H.GUEST_POLICY)
+    index = index[inspected.file.masks[index] & inspected.mask != 0]
+    if len(index):
+        yield Many(index, "", "the header is for NATIVE")
+
+
+def ch_ignored(inspected: InspectedLaunch) -> Found:
+    """Nothing is relocated, and CoRIM documents reach nobody.
+
+    Of the initialization headers only GUEST_POLICY is looked at.
+    """
+    yield from _met(inspected, _INITIALIZATIONS)
+
+
+def openvmm_tables(inspected: InspectedLaunch) -> Found:
+    """The guest must cope with zeroes where the SLIT or PPTT would be."""
+    yield from _met(inspected, (H.SLIT, H.PPTT))

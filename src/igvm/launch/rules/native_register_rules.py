@@ -1,0 +1,61 @@
+"""The registers of a native context, as QEMU takes them over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from igvm.launch.lint.inspected_contexts import contexts_of
+from igvm.spec.context import NativeContextX64
+from igvm.spec.enums import PlatformType
+
+if TYPE_CHECKING:
+    from igvm.checks.rule import Found
+    from igvm.launch.lint.inspected_contexts import InspectedContexts
+    from igvm.launch.lint.inspected_launch import InspectedLaunch
+
+_LONG = 1 << 13
+"""The L bit of code_attributes."""
+_LME, _LMA = 1 << 8, 1 << 10
+_PAGING = 1 << 31
+
+
+def _native(inspected: InspectedLaunch) -> InspectedContexts:
+    return contexts_of(inspected, PlatformType.NATIVE, NativeContextX64)
+
+
+def gs_base(inspected: InspectedLaunch) -> Found:
+    """Have the guest write MSR 0xC0000101 before it uses GS."""
+    contexts = _native(inspected)
+    base = contexts.column("gs_base")
+    different = base != contexts.column("data_base")
+    yield from contexts.broken(different, "gs_base", "gs_base is {value}")
+
+
+def rflags(inspected: InspectedLaunch) -> Found:
+    """Set rflags to 2."""
+    contexts = _native(inspected)
+    clear = contexts.column("rflags") & 2 == 0
+    yield from contexts.broken(clear, "rflags", "rflags is {value}")
+
+
+def cr0(inspected: InspectedLaunch) -> Found:
+    """The guest reads another value than the file has, as on hardware."""
+    contexts = _native(inspected)
+    clear = contexts.column("cr0") & 0x10 == 0
+    yield from contexts.broken(clear, "cr0", "cr0 is {value}")
+
+
+def efer(inspected: InspectedLaunch) -> Found:
+    """Write it as hardware has it, 0x500, for loaders that don't."""
+    contexts = _native(inspected)
+    needs = (contexts.column("efer") & _LME != 0) & (contexts.column("cr0") & _PAGING != 0)
+    clear = needs & (contexts.column("efer") & _LMA == 0)
+    yield from contexts.broken(clear, "efer", "efer is {value}")
+
+
+def long_mode(inspected: InspectedLaunch) -> Found:
+    """A 64 bit code segment needs EFER 0x500, CR0.PG, CR4.PAE and page tables in CR3."""
+    contexts = _native(inspected)
+    long = contexts.column("code_attributes") & _LONG != 0
+    wrong = long & (contexts.column("efer") & (_LME | _LMA) == 0)
+    yield from contexts.broken(wrong, "code_attributes", "code_attributes are {value}")

@@ -1,0 +1,139 @@
+"""Changes that loaders make to what a file asks for, as several of them do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from igvm.launch.plan import MEMORY, NO_SOURCE, PAGE, Missing, Refusal, row_dtype
+from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType
+from igvm.spec.initialization import GuestPolicy
+from igvm.spec.isolation import isolation_of
+from igvm.spec.operations import Operation
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from igvm.launch.plan import LaunchPlan
+
+LARGE_PAGES = 512
+"""Pages of 4 KiB in a page of 2 MiB."""
+
+
+def ignoring_shared(plan: LaunchPlan, where: NDArray[np.bool_] | None = None) -> LaunchPlan:
+    """`plan` of a loader that does not look at the SHARED flag, of all pages or those `where`."""
+    import numpy as np
+
+    rows = plan.rows
+    shared = plan.of(Operation.SHARED)
+    if where is not None:
+        shared &= where
+    if not shared.any():
+        return plan
+    rows = rows.copy()
+    is_unmeasured = rows["flags"] & np.uint32(PageDataFlags.UNMEASURED) != 0
+    data_types = rows["data_type"]
+    is_cpuid = (data_types == PageDataType.CPUID_DATA) | (data_types == PageDataType.CPUID_XF)
+    rows["operation"][shared] = Operation.NORMAL
+    rows["operation"][shared & is_unmeasured] = Operation.UNMEASURED
+    rows["operation"][shared & (data_types == PageDataType.SECRETS)] = Operation.SECRETS
+    rows["operation"][shared & is_cpuid] = Operation.CPUID
+    counted = list(isolation_of(plan.platform).measured)
+    rows["measured"][shared] = np.isin(rows["operation"][shared], counted)
+    return plan.with_rows(rows)
+
+
+def empty_pages_as(plan: LaunchPlan, operation: Operation) -> LaunchPlan:
+    """`plan` with normal pages without data loaded by another operation."""
+    empty = plan.of(Operation.NORMAL) & (plan.rows["source"] == NO_SOURCE)
+    if not empty.any():
+        return plan
+    rows = plan.rows.copy()
+    rows["operation"][empty] = operation
+    return plan.with_rows(rows)
+
+
+def one_page_each(plan: LaunchPlan, where: NDArray[np.bool_], why: str) -> LaunchPlan:
+    """`plan` with one page loaded of each of the rows `where`, were it an area of no bytes."""
+    return plan.loading(where, 1, why)
+
+
+def split_large(plan: LaunchPlan, why: str) -> LaunchPlan:
+    """`plan` with normal pages of 2 MiB that have data as 4 KiB of it and zeroes after it."""
+    import numpy as np
+
+    rows = plan.rows
+    large = plan.from_headers(HeaderType.PAGE_DATA) & (rows["pages"] == LARGE_PAGES)
+    large &= (rows["source"] >= 0) & plan.of(Operation.NORMAL, Operation.UNMEASURED)
+    if not large.any():
+        return plan
+    plan = plan.explained(large, why)
+    rows = plan.rows
+    repeated = rows[np.repeat(np.arange(len(rows)), np.where(large, 2, 1))].copy()
+    second = np.flatnonzero(large) + np.arange(1, int(large.sum()) + 1)
+    for name, first_value, second_value in (("pages", 1, 511), ("loaded", 1, 511)):
+        repeated[name][second - 1], repeated[name][second] = first_value, second_value
+    repeated["gpa"][second] += np.uint64(PAGE)
+    repeated["source"][second] = NO_SOURCE
+    return plan.with_rows(repeated)
+
+
+def appended(plan: LaunchPlan, rows: NDArray[np.void], blobs: tuple[bytes, ...]) -> LaunchPlan:
+    """`plan` with more rows at its end, and the bytes that they refer to."""
+    import numpy as np
+
+    batch = int(plan.rows["batch"].max(initial=-1)) + 1
+    rows = rows.astype(row_dtype())
+    rows["batch"] = batch + np.arange(len(rows))
+    return msgspec.structs.replace(
+        plan, rows=np.concatenate([plan.rows, rows]), blobs=(*plan.blobs, *blobs)
+    )
+
+
+def refusing_wraps(plan: LaunchPlan) -> LaunchPlan:
+    """`plan` with a refusal where pages run past the end of the address space."""
+    import numpy as np
+
+    rows = plan.rows
+    memory = plan.of(*MEMORY, Operation.ERROR_RANGE) & (rows["loaded"] > 0)
+    if not memory.any():
+        return plan
+    highest = int(rows["gpa"][memory].max()) + int(rows["loaded"][memory].max()) * PAGE
+    if highest <= 1 << 64:
+        return plan
+    last = rows["gpa"] + (rows["loaded"].clip(min=1) - np.uint64(1)) * np.uint64(PAGE)
+    wraps = memory & (last < rows["gpa"])
+    return plan.refused(wraps, "it runs past the end of the address space", "gpa")
+
+
+def requiring_policy(plan: LaunchPlan) -> LaunchPlan:
+    """`plan` with a refusal where there is no policy for the platform."""
+    masks = plan.file.table(GuestPolicy)[GuestPolicy.compatibility_mask].tolist()
+    if any(mask & plan.mask == plan.mask for mask in masks):
+        return plan
+    message = f"there is no GUEST_POLICY for {plan.platform.name}"
+    return plan.refusing(Refusal(message, hint="not every loader asks for one"))
+
+
+def needing(plan: LaunchPlan, parameter: str, message: str) -> LaunchPlan:
+    """`plan` that cannot be measured before `parameter` is known."""
+    if any(known.parameter == parameter for known in plan.missing):
+        return plan
+    return msgspec.structs.replace(plan, missing=(*plan.missing, Missing(parameter, message)))
+
+
+def assuming(plan: LaunchPlan, *sentences: str) -> LaunchPlan:
+    """`plan` that rests on more than the file says."""
+    return msgspec.structs.replace(plan, assumptions=(*plan.assumptions, *sentences))
+
+
+def loads(plan: LaunchPlan) -> NDArray[np.bool_]:
+    """Which rows put something into memory or into a processor, shape (n,).
+
+    An area of no bytes counts as one that does, with no pages.
+    """
+    where = plan.of(*MEMORY, Operation.ERROR_RANGE, Operation.VP_CONTEXT)
+    where &= (plan.rows["loaded"] > 0) | (plan.rows["pages"] == 0)
+    return where

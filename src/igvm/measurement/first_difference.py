@@ -1,0 +1,282 @@
+"""Where two plans part ways: the first operation that differs, and what differs in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
+
+from igvm.errors import MeasurementError
+from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.launch.shaping import loads
+from igvm.measurement.page_digests import Pages, windows
+from igvm.spec.hyperv import register_name
+from igvm.spec.isolation import VBS_CONTEXT, isolation_of
+from igvm.spec.operations import Operation
+from igvm.spec.vmsa import SEVSelector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from igvm.launch.plan import LaunchPlan
+    from igvm.wire.record import Record
+
+Kind = Literal["operation", "address", "contents", "context", "count", "order", "missing"]
+
+_MEASURED = (Operation.NORMAL, Operation.VP_CONTEXT)
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a plan."""
+
+    operation: str
+    gpa: int
+    page: int
+    """Which page of its operation it is, from 0."""
+    pages: int
+    """Pages of the operation."""
+    row: int
+    """Which of the operations that load something it belongs to."""
+    header: int
+    """Position in the file of the header it comes from, or -1 where the loader made it up."""
+    source: int
+    """Offset of its bytes in the file; -1 for zeroes; less where the loader made them."""
+    vp_index: int
+
+
+class FieldDifference(msgspec.Struct, frozen=True):
+    """A field of a context that is not the same."""
+
+    name: str
+    first: str
+    second: str
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """Where two plans part ways."""
+
+    kind: Kind
+    """operation: the same page is loaded in another way. address: the same operation is for
+    another page. contents and context: the bytes differ. count: an operation has more pages.
+    order: both have the page, at another place. missing: only one has it."""
+    index: int
+    """Pages before it, all of them equal."""
+    first: Place | None
+    """The page in the first plan; None if that plan is at its end."""
+    second: Place | None
+    offset: int | None = None
+    """Of contents: where in the page the first byte differs."""
+    bytes: int = 0
+    """Of contents: how many bytes of the page differ."""
+    fields: tuple[FieldDifference, ...] = ()
+    """Of a context: what differs in it."""
+
+
+class _Side(NamedTuple):
+    """A window of the pages of one plan."""
+
+    plan: LaunchPlan
+    start: int
+    """Pages of the plan before the window."""
+    pages: Pages
+    operation: NDArray[np.uint8]
+    measured: NDArray[np.bool_]
+
+
+def first_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None:
+    """The first page at which two plans for one technology part ways, or None.
+
+    Contents are compared where they are measured. Two plans without a difference have the same
+    measurement.
+
+    Raises:
+        MeasurementError: the plans are for different platforms, or a context cannot be read.
+    """
+    if first.platform != second.platform:
+        message = f"{first.platform.name} and {second.platform.name} have nothing in common"
+        raise MeasurementError(message)
+    first, second = (plan.with_rows(plan.rows[loads(plan)]) for plan in (first, second))
+    for one, other in zip(_windows(first), _windows(second), strict=False):
+        both = min(len(one.operation), len(other.operation))
+        same = (one.operation[:both] == other.operation[:both]) & (
+            one.pages.gpa[:both] == other.pages.gpa[:both]
+        )
+        same &= one.measured[:both] == other.measured[:both]
+        parted = both if same.all() else int(same.argmin())
+        found = _first_contents(one, other, parted)
+        if found is not None:
+            return found
+        if parted < max(len(one.operation), len(other.operation)):
+            return _parted(one, other, parted)
+    return None
+
+
+def _windows(plan: LaunchPlan) -> Iterator[_Side]:
+    """The pages of `plan`, some at a time, and after them none."""
+    import numpy as np
+
+    start = 0
+    for pages in windows(plan, np.ones(len(plan.rows), bool)):
+        rows = plan.rows[pages.row]
+        yield _Side(plan, start, pages, rows["operation"], rows["measured"])
+        start += len(pages.gpa)
+    none = np.zeros(0, np.int64)
+    nothing = Pages(none, none.astype(np.uint64), none)
+    yield _Side(plan, start, nothing, none.astype(np.uint8), none.astype(bool))
+
+
+def _place(side: _Side, index: int) -> Place | None:
+    """What `side` does at `index` of its window, if it is not at its end."""
+    if index >= len(side.operation):
+        return None
+    row = int(side.pages.row[index])
+    fields = side.plan.rows[row]
+    gpa = int(side.pages.gpa[index])
+    return Place(
+        operation=Operation(int(side.operation[index])).name,
+        gpa=gpa,
+        page=(gpa - int(fields["gpa"])) // PAGE,
+        pages=int(fields["loaded"]),
+        row=row,
+        header=int(fields["header"]),
+        source=int(side.pages.source[index]),
+        vp_index=int(fields["vp_index"]),
+    )
+
+
+def _first_contents(one: _Side, other: _Side, end: int) -> Difference | None:
+    """The first of the pages before `end` whose contents count and differ."""
+    import numpy as np
+
+    candidates = np.isin(one.operation[:end], _MEASURED)
+    ours, theirs = one.pages.source[:end], other.pages.source[:end]
+    candidates &= (ours != NO_SOURCE) | (theirs != NO_SOURCE)
+    if one.plan.file is other.plan.file:
+        candidates &= (ours != theirs) | (ours < NO_SOURCE)
+    for index in np.flatnonzero(candidates).tolist():
+        if one.operation[index] == Operation.VP_CONTEXT:
+            found = _context(one, other, index)
+        else:
+            found = _contents(one, other, index)
+        if found is not None:
+            return found
+    return None
+
+
+def _contents(one: _Side, other: _Side, index: int) -> Difference | None:
+    import numpy as np
+
+    ours = one.plan.content(int(one.pages.source[index]))
+    theirs = other.plan.content(int(other.pages.source[index]))
+    if ours == theirs:
+        return None
+    differ = np.frombuffer(ours, np.uint8) != np.frombuffer(theirs, np.uint8)
+    return Difference(
+        kind="contents",
+        index=one.start + index,
+        first=_place(one, index),
+        second=_place(other, index),
+        offset=int(differ.argmax()),
+        bytes=int(differ.sum()),
+    )
+
+
+def _context(one: _Side, other: _Side, index: int) -> Difference | None:
+    """What differs in two contexts, field by field."""
+    if isolation_of(one.plan.platform).context is None:
+        return None
+    sides = [_fields(side, index) for side in (one, other)]
+    if sides[0] == sides[1]:
+        return None
+    names = list(dict.fromkeys([*sides[0], *sides[1]]))
+    fields = tuple(
+        FieldDifference(name, sides[0].get(name, "nothing"), sides[1].get(name, "nothing"))
+        for name in names
+        if sides[0].get(name) != sides[1].get(name)
+    )
+    return Difference(
+        kind="context",
+        index=one.start + index,
+        first=_place(one, index),
+        second=_place(other, index),
+        fields=fields,
+    )
+
+
+def _fields(one: _Side, index: int) -> dict[str, str]:
+    """The fields of the context at `index`, as text; nested ones by their dotted names."""
+    plan, source = one.plan, int(one.pages.source[index])
+    context = isolation_of(plan.platform).context
+    if context is VBS_CONTEXT:
+        from igvm.measurement.technologies.vbs import registers
+
+        header = int(plan.rows["header"][one.pages.row[index]])
+        found: dict[str, str] = {}
+        for place, register in enumerate(registers(plan, source, header)):
+            name = register_name(plan.file.architecture, register.register_name).name
+            value = int.from_bytes(register.register_value, "little")
+            found[f"register {place}"] = f"VTL {register.vtl} {name} {value:#x}"
+        return found
+    if context is None:
+        return {"bytes": bytes(plan.content(source)).hex()}
+    return _flat(context.record.unpack_from(plan.content(source, context.record.SIZE)))
+
+
+def _flat(record: Record) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in type(record).FIELDS:
+        value: Any = getattr(record, item.name)
+        if isinstance(value, SEVSelector):
+            found |= {f"{item.name}.{name}": text for name, text in _flat(value).items()}
+        elif isinstance(value, (bytes, memoryview)):
+            found[item.name] = bytes(value).hex()
+        else:
+            found[item.name] = f"{int(value):#x}"
+    return found
+
+
+def _parted(one: _Side, other: _Side, index: int) -> Difference:
+    """What to say of two plans that do not do the same at `index` of their windows."""
+    ours, theirs = _place(one, index), _place(other, index)
+    return Difference(
+        kind=_kind(one.plan, other.plan, ours, theirs),
+        index=one.start + index,
+        first=ours,
+        second=theirs,
+    )
+
+
+def _kind(one: LaunchPlan, other: LaunchPlan, ours: Place | None, theirs: Place | None) -> Kind:
+    if ours is not None and theirs is not None and ours.gpa == theirs.gpa:
+        return "operation"
+    if _goes_on(ours, other, theirs) or _goes_on(theirs, one, ours):
+        return "count"
+    if ours is None or theirs is None:
+        return "missing"
+    later = _has(other, theirs.row, ours), _has(one, ours.row, theirs)
+    if all(later):
+        return "order"
+    if any(later):
+        return "missing"
+    return "address" if ours.operation == theirs.operation else "missing"
+
+
+def _goes_on(longer: Place | None, plan: LaunchPlan, shorter: Place | None) -> bool:
+    """Whether `longer` goes on with an operation that `plan` has finished before `shorter`."""
+    if longer is None or longer.page == 0 or (shorter is not None and shorter.page):
+        return False
+    row = (len(plan.rows) if shorter is None else shorter.row) - 1
+    done = plan.rows[row]
+    end = int(done["gpa"]) + int(done["loaded"]) * PAGE
+    return (Operation(done["operation"]).name, end) == (longer.operation, longer.gpa)
+
+
+def _has(plan: LaunchPlan, row: int, place: Place) -> bool:
+    """Whether `plan` does from `row` on what `place` does."""
+    rows = plan.rows[row:]
+    same = (rows["gpa"] <= place.gpa) & (place.gpa - rows["gpa"] < rows["loaded"] * PAGE)
+    same &= rows["operation"] == int(Operation[place.operation])
+    return bool(same.any())

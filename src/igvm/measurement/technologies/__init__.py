@@ -1,0 +1,1 @@
+"""One module an isolation technology: its launch measurement, and what its hosts vary."""
