@@ -14,6 +14,11 @@ IgvmError
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = [
     "FormatError",
     "IgvmError",
@@ -23,6 +28,7 @@ __all__ = [
     "SigningError",
     "ToolError",
     "ValidationError",
+    "nearest",
 ]
 
 
@@ -36,6 +42,7 @@ class IgvmError(Exception):
         header: name of the header or structure, such as `PAGE_DATA`.
         field: name of the field in it.
         hint: what the user can do, in one line.
+        missing: the parameter that must be given, or given otherwise, such as `vcpus`.
     """
 
     exit_code = 3
@@ -49,6 +56,7 @@ class IgvmError(Exception):
         header: str | None = None,
         field: str | None = None,
         hint: str | None = None,
+        missing: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -57,6 +65,7 @@ class IgvmError(Exception):
         self.header = header
         self.field = field
         self.hint = hint
+        self.missing = missing
 
     def __str__(self) -> str:
         where = self.path or ""
@@ -97,3 +106,12 @@ class ToolError(IgvmError, RuntimeError):
     """A program or an optional package that the work needs is not there."""
 
     exit_code = 4
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint for a `name` that there is not: the name in `known` that is most like it, or all."""
+    import difflib
+
+    names = list(known)
+    matches = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {matches[0]}?" if matches else f"there are {', '.join(names)}"

@@ -81,7 +81,7 @@ def test_qemu_wants_to_know_what_it_runs_on() -> None:
         rows(file, "qemu-kvm")
     with pytest.raises(MeasurementError, match="needs the processor model") as caught:
         rows(file, "qemu-kvm", vcpus=2)
-    assert "say it with cpu (--cpu)" == caught.value.hint
+    assert "cpu" == caught.value.missing
     assert 1 == len(rows(file, "qemu-kvm", vcpus=1))
     with pytest.raises(MeasurementError, match="0 is no number of vCPUs"):
         rows(file, "qemu-kvm", vcpus=0)

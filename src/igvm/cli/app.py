@@ -77,8 +77,8 @@ class App(click.Group):
             complain(said, f"see {name} --help")
             code = USAGE
         except IgvmError as error:
-            complain(str(error), error.hint)
-            code = error.exit_code
+            complain(str(error), advice(error.hint, error.missing))
+            code = USAGE if error.missing else error.exit_code
         except click.Abort:
             code = INTERRUPTED
         except OSError as error:
@@ -97,6 +97,14 @@ def complain(message: str, hint: str | None = None) -> None:
     click.echo(f"igvm: {printable(message)}", err=True)
     if hint:
         click.echo(f"hint: {printable(hint)}", err=True)
+
+
+def advice(hint: str | None, missing: str | None) -> str | None:
+    """What to do about an error: its hint, with the option for what must be given."""
+    if missing is None:
+        return hint
+    option = f"--{missing.replace('_', '-')}"
+    return f"{hint} ({option})" if hint else f"say it with {option}"
 
 
 def os_message(error: OSError) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from igvm.cli.app import UNREADABLE, USAGE, complain
+from igvm.cli.app import UNREADABLE, USAGE, advice, complain
 from igvm.cli.shared import open_file, print_json, print_lines
 from igvm.errors import IgvmError
 from igvm.report.measure import Job, Settings, file_model, knowing, measured
-from igvm.report.measure_model import Expected, MeasureReport, names_option
+from igvm.report.measure_model import Expected, MeasureReport
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def measure(asked: Asked, expect: bytes | None, *, bare: bool) -> int:
     if not (asked.several and digests):  # where a table has an empty cell, it says why
         for one in failed:
             where = f"{asked.file.path or '-'}: {one.platform}"
-            code = max(code, _complain(f"{where}: {one.error}", one.hint))
+            code = max(code, _complain(f"{where}: {one.error}", one.hint, one.missing))
     expected = None
     if expect is not None:
         found = any(one.digest == expect.hex() for one in digests)
@@ -90,7 +90,7 @@ def measure(asked: Asked, expect: bytes | None, *, bare: bool) -> int:
     elif expected is not None:
         print_lines(expected_text(expected, results))
     elif asked.several:
-        print_lines(table_text(results))
+        print_lines(table_text(results, advice))
     else:
         print_lines(blocks_text([one for one in results if one not in failed]))
     return code
@@ -110,7 +110,7 @@ def explain(asked: Asked, *, every_page: bool) -> int:
             else:
                 traces.append(trace(plan, asked.settings, every_page=every_page))
         except IgvmError as error:
-            code = max(code, _complain(f"{job.platform.name}: {error}", error.hint))
+            code = max(code, _complain(f"{job.platform.name}: {error}", error.hint, error.missing))
     if asked.json != "off":
         _print(asked, MeasureReport(file=file_model(asked.file), traces=traces))
     return code
@@ -194,7 +194,7 @@ def difference(asked: Asked, other: str) -> int:
             ]
             model = compare(*plans)
         except IgvmError as error:
-            code = max(code, _complain(f"{platform.name}: {error}", error.hint))
+            code = max(code, _complain(f"{platform.name}: {error}", error.hint, error.missing))
             continue
         found.append(model)
         code = code or (_FINDINGS if model.kind is not None else 0)
@@ -264,11 +264,11 @@ def _one_each(asked: Asked) -> Sequence[Job]:
     return jobs
 
 
-def _complain(message: str, hint: str | None) -> int:
+def _complain(message: str, hint: str | None, missing: str | None) -> int:
     """Say what is wrong, in a line and a hint; the exit code."""
-    complain(message, hint)
+    complain(message, advice(hint, missing))
     # What an option would mend is for the command line, everything else is in the file.
-    return USAGE if names_option(hint) else UNREADABLE
+    return UNREADABLE if missing is None else USAGE
 
 
 def _print(asked: Asked, report: MeasureReport) -> None:

@@ -47,7 +47,7 @@ def kvm_contexts(
     import numpy as np
 
     vcpus = need(
-        request.vcpus, "the number of vCPUs", "vcpus (--vcpus)",
+        request.vcpus, "the number of vCPUs", "vcpus",
         "KVM measures a VMSA for each, and the file does not say how many there are", loader,
     )  # fmt: skip
     if not 0 < vcpus <= MOST_VCPUS:
@@ -149,7 +149,7 @@ def _reset(request: Request, features: int, loader: str, vmm: VMM) -> bytes:
     cpu: str | int = 0
     if vmm.own_reset:
         cpu = need(
-            request.cpu, "the processor model", "cpu (--cpu)",
+            request.cpu, "the processor model", "cpu",
             "a vCPU without a context in the file starts with its CPU signature in RDX", loader,
         )  # fmt: skip
     return vmm.reset(signature_of(cpu), features).pack()

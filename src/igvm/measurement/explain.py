@@ -71,7 +71,7 @@ def explain(
     if platform == PlatformType.CCA and realm is None:
         raise MeasurementError(
             "a Realm's measurement depends on parameters that the VMM chooses",
-            hint="say them with realm (--realm s2sz=40,...)",
+            missing="realm",
         )
     if platform in {PlatformType.SEV_SNP, PlatformType.VSM_ISOLATION, PlatformType.CCA}:
         return _chained(plan, groups, realm, every_page=every_page)

@@ -170,7 +170,7 @@ def _platforms(
         if not fitting:
             raise MeasurementError(
                 "a Realm's measurement depends on parameters that the VMM chooses",
-                hint="say them with realm (--realm s2sz=40,...)",
+                missing="realm",
             )
     return fitting
 

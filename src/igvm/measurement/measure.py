@@ -204,7 +204,7 @@ def _digest(
         if realm is None:
             raise MeasurementError(
                 "a Realm's measurement depends on parameters that the VMM chooses",
-                hint="say them with realm (--realm s2sz=40,...)",
+                missing="realm",
             )
         return cca.digest(plan, realm, contents)
     raise MeasurementError(f"{platform.name} has no launch measurement", path=plan.file.path)

@@ -81,7 +81,7 @@ def measured(file: IgvmFile, jobs: Sequence[Job], settings: Settings) -> list[Me
         try:
             found.append(settings.plan(file, *job))
         except (MeasurementError, ValidationError) as error:
-            found.append(_refused(file, job, message(error), error.hint))
+            found.append(_refused(file, job, message(error), error))
     plans = [one for one in found if isinstance(one, LaunchPlan)]
     digests = iter(_measurements(plans, settings.realm))
     results: list[MeasureResult] = []
@@ -91,7 +91,7 @@ def measured(file: IgvmFile, jobs: Sequence[Job], settings: Settings) -> list[Me
             continue
         made = next(digests)
         if isinstance(made, MeasurementError):
-            results.append(_refused(file, job, message(made), made.hint))
+            results.append(_refused(file, job, message(made), made))
         else:
             results.append(_measured(made, job))
     return results
@@ -132,10 +132,13 @@ def _measured(made: Measurement, job: Job) -> MeasureResult:
         pages=made.pages,
         error=None,
         hint=None,
+        missing=None,
     )
 
 
-def _refused(file: IgvmFile, job: Job, error: str, hint: str | None = None) -> MeasureResult:
+def _refused(
+    file: IgvmFile, job: Job, reason: str, error: IgvmError | None = None
+) -> MeasureResult:
     """What stands in place of a digest."""
     return MeasureResult(
         platform=job.platform.name,
@@ -147,8 +150,9 @@ def _refused(file: IgvmFile, job: Job, error: str, hint: str | None = None) -> M
         digest=None,
         assumptions=[],
         pages={},
-        error=error,
-        hint=hint,
+        error=reason,
+        hint=None if error is None else error.hint,
+        missing=None if error is None else error.missing,
     )
 
 

@@ -29,16 +29,8 @@ class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
     """Why there is no digest."""
     hint: str | None
-
-    @property
-    def is_incomplete(self) -> bool:
-        """Whether an option, which the hint names, would mend it."""
-        return names_option(self.hint)
-
-
-def names_option(hint: str | None) -> bool:
-    """Whether `hint` names an option of the command: something was not said."""
-    return hint is not None and "(--" in hint
+    missing: str | None
+    """What must be given, or given otherwise: vcpus, cpu or realm."""
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):

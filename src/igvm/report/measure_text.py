@@ -9,7 +9,7 @@ from igvm.report.layout import columns, flow, line, printable, shorten, table, w
 from igvm.report.words import count_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from igvm.report.layout import Line, Piece
     from igvm.report.measure_model import (
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         SearchModel,
         TraceStep,
     )
+
+    Advice = Callable[[str | None, str | None], str | None]
 
 _ALGORITHMS = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
 _LABEL = 10
@@ -77,8 +79,11 @@ def _digest(digest: str, label: str = "digest", style: str = "") -> Iterator[Lin
         yield line(*_label(label if start == 0 else ""), (digest[start : start + size], style))
 
 
-def table_text(results: Sequence[MeasureResult]) -> Iterator[Line]:
-    """A table of loaders and vCPU counts for each platform, and the digests in full."""
+def table_text(results: Sequence[MeasureResult], advice: Advice) -> Iterator[Line]:
+    """A table of loaders and vCPU counts for each platform, and the digests in full.
+
+    `advice` says what can be done where there is no digest.
+    """
     for platform, several in itertools.groupby(results, lambda one: one.platform):
         mine = list(several)
         measured = next((one for one in mine if one.algorithm), None)
@@ -93,7 +98,7 @@ def table_text(results: Sequence[MeasureResult]) -> Iterator[Line]:
             yield from _cells(mine, counts[start : start + _COLUMNS])
         yield from _in_full(mine)
         yield from _assumptions(mine)
-        yield from _refusals(mine)
+        yield from _refusals(mine, advice)
 
 
 def _cells(results: Sequence[MeasureResult], counts: list[int | None]) -> Iterator[Line]:
@@ -112,7 +117,7 @@ def _cell(result: MeasureResult | None) -> Piece:
     if result is None:
         return ("-", "quiet")
     if result.digest is None:
-        return ("incomplete" if result.is_incomplete else "refused", "warning")
+        return ("refused" if result.missing is None else "incomplete", "warning")
     return (result.digest[:_CELL], "")
 
 
@@ -144,13 +149,13 @@ def _assumptions(results: Sequence[MeasureResult]) -> Iterator[Line]:
         yield from _remark(f"{', '.join(dict.fromkeys(who))}: {sentence}", "quiet")
 
 
-def _refusals(results: Sequence[MeasureResult]) -> Iterator[Line]:
+def _refusals(results: Sequence[MeasureResult], advice: Advice) -> Iterator[Line]:
     """Why cells have no digest, each reason with the loaders that have it."""
     by_reason: dict[str, list[str]] = {}
     for one in results:
         if one.digest is None:
             error = (one.error or "").removeprefix(f"loader {one.loader} ")
-            reason = "; ".join(part for part in (error, one.hint) if part)
+            reason = "; ".join(part for part in (error, advice(one.hint, one.missing)) if part)
             by_reason.setdefault(reason, []).append(one.loader)
     for reason, who in by_reason.items():
         yield from _remark(f"{', '.join(dict.fromkeys(who))}: {reason}", "warning")

@@ -199,13 +199,14 @@ def require_policy(draft: Draft) -> None:
         )
 
 
-def need(value: Any, name: str, option: str, why: str, loader: str) -> Any:
+def need(value: Any, name: str, parameter: str, why: str, loader: str) -> Any:
     """`value`, if it was given.
 
     Raises:
-        MeasurementError: it was not; the message says why it is needed.
+        MeasurementError: it was not; `missing` is the parameter, and the message says why it is
+            needed.
     """
     if value is None:
         message = f"loader {loader} needs {name}: {why}"
-        raise MeasurementError(message, hint=f"say it with {option}")
+        raise MeasurementError(message, missing=parameter)
     return value
