@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from igvm.cli import shared
+from igvm.cli import options
 from igvm.file.check import RULE_SETS
 from igvm.launch.lint import LOADERS
 from tests.lint.examples import FINE, FINE_SNP
@@ -36,8 +36,8 @@ def native(tmp_path: Path) -> Path:
 
 def test_the_option_has_every_loader() -> None:
     """The choices are the loaders and the rule sets that the library knows."""
-    assert tuple(LOADERS) == shared.LOADERS
-    assert set(RULE_SETS) == set(shared.RULE_SETS)
+    assert tuple(LOADERS) == options.JUDGED_LOADERS
+    assert set(RULE_SETS) == set(options.RULE_SETS)
 
 
 def test_a_file_that_boots(native: Path) -> None:
@@ -88,4 +88,4 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_an_unknown_loader(native: Path) -> None:
     """A loader that there is not is a wrong option."""
-    assert igvm(native, "--loader", "qemu").returncode == 2
+    assert igvm(native, "--loader", "bhyve").returncode == 2

@@ -54,7 +54,7 @@ def kvm_contexts(
         raise MeasurementError(f"{vcpus} is no number of vCPUs")
     own = _own(draft, vcpus, vmm)
     features = _features(draft, request, vmm)
-    assumed = [f"{vcpus} vCPU{'s' if vcpus > 1 else ''}, as asked for"]
+    assumed = [vcpus_asked_for(vcpus)]
     made: dict[bytes, int] = {}
     rows = np.zeros(vcpus, row_dtype())
     rows["operation"], rows["gpa"], rows["pages"] = Operation.VP_CONTEXT, VMSA_GPA, 1
@@ -88,6 +88,11 @@ def kvm_contexts(
         blobs=(*plan.blobs, *made),
         assumptions=(*plan.assumptions, *assumed),
     )
+
+
+def vcpus_asked_for(vcpus: int) -> str:
+    """The assumption that a guest has `vcpus` vCPUs."""
+    return f"{vcpus} vCPU{'s' if vcpus > 1 else ''}, as asked for"
 
 
 def _own(draft: Draft, vcpus: int, vmm: VMM) -> dict[int, tuple[int, SEVVMSA]]:

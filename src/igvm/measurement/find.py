@@ -49,20 +49,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     sev_features: int | None = None
     hashes: bool = False
     """Whether the hashes of the given kernel are in it."""
-
-    @property
-    def options(self) -> str:
-        """The options of `igvm measure` that say the same."""
-        said = [f"--platform {self.platform.name}", f"--loader {self.loader}"]
-        if self.vcpus is not None:
-            said.append(f"--vcpus {self.vcpus}")
-        if self.cpu is not None:
-            said.append(f"--cpu {self.cpu}")
-        if self.sev_features is not None:
-            said.append(f"--sev-features {self.sev_features:#x}")
-        if self.hashes:
-            said.append("--kernel ...")
-        return " ".join(said)
+    options: str = ""
+    """The options of `igvm measure` that say the same."""
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,5 +238,20 @@ class _Search:
             sev_features=features,
             hashes=way.hashes,
         )
+        match = msgspec.structs.replace(match, options=_options(match))
         if match not in self.matches:
             self.matches.append(match)
+
+
+def _options(match: Match) -> str:
+    """The options of `igvm measure` that say what `match` says."""
+    options = [f"--platform {match.platform.name}", f"--loader {match.loader}"]
+    if match.vcpus is not None:
+        options.append(f"--vcpus {match.vcpus}")
+    if match.cpu is not None:
+        options.append(f"--cpu {match.cpu}")
+    if match.sev_features is not None:
+        options.append(f"--sev-features {match.sev_features:#x}")
+    if match.hashes:
+        options.append("--kernel ...")
+    return " ".join(options)

@@ -146,7 +146,7 @@ def _measurement(plan: LaunchPlan, digest: bytes, realm: RealmParameters | None)
         assumptions += cca.assumptions(plan, realm)
     return Measurement(
         digest=digest,
-        algorithm=_algorithm(plan),
+        algorithm=algorithm_of(plan),
         platform=plan.platform,
         mask=plan.mask,
         loader=plan.loader,
@@ -166,14 +166,14 @@ def counts(plan: LaunchPlan) -> dict[str, int]:
     }
 
 
-def _algorithm(plan: LaunchPlan) -> str:
+def algorithm_of(plan: LaunchPlan) -> str:
     """The hash that the technology uses, by hashlib's name."""
     if plan.platform in {PlatformType.SEV_SNP, PlatformType.TDX}:
         return "sha384"
     if plan.platform == PlatformType.CCA:
-        from igvm.measurement.cca import algorithm_of
+        from igvm.measurement import cca
 
-        return algorithm_of(plan)
+        return cca.algorithm_of(plan)
     return "sha256"
 
 

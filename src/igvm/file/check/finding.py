@@ -19,7 +19,7 @@ class Severity(OpenEnum):
     """The file breaks the rules that it was checked against."""
 
 
-class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One place at which a file breaks one rule."""
 
     rule: str
@@ -44,6 +44,12 @@ class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Whether the file breaks the rules."""
         return self.severity == Severity.ERROR
 
+    @property
+    def where(self) -> str:
+        """The header and the field: `PAGE_DATA[12].gpa`; empty where neither is known."""
+        index = "" if self.header_index is None else f"[{self.header_index}]"
+        return ".".join(part for part in (f"{self.header_type or ''}{index}", self.field) if part)
+
     def error(self, path: str | None = None) -> ValidationError:
         """This finding as an exception."""
         return ValidationError(
@@ -56,9 +62,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         )
 
     def __str__(self) -> str:
-        where = "" if self.offset is None else f"+{self.offset:#x}: "
-        index = "" if self.header_index is None else f"[{self.header_index}]"
-        what = ".".join(part for part in (f"{self.header_type or ''}{index}", self.field) if part)
+        offset = "" if self.offset is None else f"+{self.offset:#x}: "
+        where = f"{self.where}: " if self.where else ""
         more = f" (and {self.more} more)" if self.more else ""
-        what += ": " if what else ""
-        return f"{self.severity.name.lower()}: {where}{what}{self.message}{more} [{self.rule}]"
+        return f"{self.severity.name.lower()}: {offset}{where}{self.message}{more} [{self.rule}]"

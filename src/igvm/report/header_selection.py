@@ -60,16 +60,16 @@ def select(file: IgvmFile, selection: Selection) -> NDArray[np.intp]:
     count = len(file.types)
     chosen = np.ones(count, np.bool_)
     if selection.sections:
-        chosen &= np.isin(file.sections, [int(one) for one in selection.sections])
+        chosen &= np.isin(file.sections, [int(section) for section in selection.sections])
     if selection.types:
-        chosen &= np.isin(file.types, [int(one) for one in selection.types])
+        chosen &= np.isin(file.types, [int(header_type) for header_type in selection.types])
     if selection.platforms:
         chosen &= _for_platforms(file, selection.platforms)
     if selection.indexes:
-        wanted = np.zeros(count, np.bool_)
+        in_range = np.zeros(count, np.bool_)
         for first, end in selection.indexes:
-            wanted[max(first, 0) : max(end, 0)] = True
-        chosen &= wanted
+            in_range[max(first, 0) : max(end, 0)] = True
+        chosen &= in_range
     if selection.addresses:
         chosen &= _touching(file, selection.addresses)
     return np.flatnonzero(chosen)
@@ -82,8 +82,8 @@ def _for_platforms(file: IgvmFile, platforms: tuple[PlatformType, ...]) -> NDArr
     mask = 0
     for kind in platforms:
         if kind not in file.platform_masks:
-            there = ", ".join(one.name for one in file.platform_masks) or "no platform"
-            message = f"the file is for {there}, not for {kind.name}"
+            names = ", ".join(platform.name for platform in file.platform_masks) or "no platform"
+            message = f"the file is for {names}, not for {kind.name}"
             raise ValidationError(message, path=file.path)
         mask |= file.platform_masks[kind]
     chosen: NDArray[np.bool_] = file.masks & np.uint32(mask) != 0
@@ -113,29 +113,27 @@ def _extents(
     import numpy as np
 
     pages = file.table(PageData)
-    large = pages[PageData.flags] & PageDataFlags.IS_2MB_PAGE != 0
-    sizes = np.where(large, np.uint64(PAGE_SIZE_2M), np.uint64(file.page_size))
+    is_large = pages[PageData.flags] & PageDataFlags.IS_2MB_PAGE != 0
+    sizes = np.where(is_large, np.uint64(PAGE_SIZE_2M), np.uint64(file.page_size))
     result = [(pages.index, pages[PageData.gpa].astype(np.uint64), sizes)]
 
     areas = file.table(ParameterArea)
-    named = areas[ParameterArea.parameter_area_index]
-    order = np.argsort(named, kind="stable")
+    area_indexes = areas[ParameterArea.parameter_area_index]
+    order = np.argsort(area_indexes, kind="stable")
     inserts = file.table(ParameterInsert)
-    wanted = inserts[ParameterInsert.parameter_area_index]
-    place = np.searchsorted(named[order], wanted)
-    found = place < len(order)
-    rows = order[np.where(found, place, 0)] if len(order) else np.zeros(len(wanted), np.intp)
+    inserted = inserts[ParameterInsert.parameter_area_index]
+    length = np.zeros(len(inserted), np.uint64)
     if len(order):
-        found &= named[rows] == wanted
-        length = np.where(found, areas[ParameterArea.number_of_bytes][rows], np.uint64(0))
-    else:
-        length = np.zeros(len(wanted), np.uint64)
+        position = np.searchsorted(area_indexes[order], inserted)
+        row = order[np.where(position < len(order), position, 0)]
+        has_area = (position < len(order)) & (area_indexes[row] == inserted)
+        length = np.where(has_area, areas[ParameterArea.number_of_bytes][row], np.uint64(0))
     result.append((inserts.index, inserts[ParameterInsert.gpa].astype(np.uint64), length))
 
     contexts = file.table(VPContext)
-    has = contexts[VPContext.gpa] != 0
-    at = contexts[VPContext.gpa][has].astype(np.uint64)
-    result.append((contexts.index[has], at, np.full(len(at), 4096, np.uint64)))
+    is_in_memory = contexts[VPContext.gpa] != 0
+    start = contexts[VPContext.gpa][is_in_memory].astype(np.uint64)
+    result.append((contexts.index[is_in_memory], start, np.full(len(start), 4096, np.uint64)))
     for record, gpa, size in (
         (RequiredMemory, "gpa", "number_of_bytes"),
         (ErrorRange, "gpa", "size_bytes"),
