@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parent.parent / "man" / "igvm.1"
 
 _EXIT = (
     ("0", "The work is done, and nothing was found."),
-    ("1", "A file breaks the rules, or files differ."),
+    ("1", "A file breaks the rules, launches differ, or a digest is not the one, or not found."),
     ("2", "The command line is wrong."),
     ("3", "A file cannot be read or written."),
     ("4", "A program or an optional package is missing."),
@@ -23,6 +23,12 @@ _EXAMPLES = (
     ("igvm dump --platform SEV_SNP --address 0x8000000 guest.igvm", "What is loaded there."),
     ("igvm check --rules all *.igvm", "Is anything wrong, and do loaders take the files?"),
     ("igvm dump --json=short guest.igvm | jq .fixed_header", "Values for a script."),
+    (
+        "igvm measure --platform snp --loader qemu-kvm --vcpus 4 --cpu EPYC-Milan guest.igvm",
+        "The digest that a guest of four processors will report.",
+    ),
+    ("igvm find DIGEST guest.igvm", "Which loader and which settings lead to a digest?"),
+    ("igvm diff --platform snp old.igvm new.igvm", "Which page is the first to differ?"),
 )
 
 

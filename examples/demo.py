@@ -35,7 +35,7 @@ def main() -> int:
     checked = run("check", str(path), shown=f"igvm check {name}")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.igvm"
-        code = run("rewrite", str(path), str(copy), shown=f"igvm rewrite {name} copy.igvm")
+        code = run("rewrite", str(path), "-o", str(copy), shown=f"igvm rewrite {name} -o copy.igvm")
         if code:
             return code
         identical = path.read_bytes() == copy.read_bytes()

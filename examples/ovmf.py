@@ -113,7 +113,7 @@ def show(file: igvm.IgvmFile, vcpus: int, cpu: int) -> None:
     for name in igvm.loaders():
         try:
             made = igvm.measure(file, PlatformType.SEV_SNP, loader=name, vcpus=vcpus, cpu=cpu)
-        except igvm.MeasurementError as error:
+        except (igvm.LoadError, igvm.MeasurementError) as error:
             print(f"{name:23}  none: {error}")
             continue
         normal, zero = made.pages.get("NORMAL", 0), made.pages.get("ZERO", 0)

@@ -42,7 +42,7 @@ class IgvmError(Exception):
         header: name of the header or structure, such as `PAGE_DATA`.
         field: name of the field in it.
         hint: what the user can do, in one line.
-        missing: the name of the parameter that was not given and is needed, such as `vcpus`.
+        missing: the parameter that must be given, or given otherwise, such as `vcpus`.
     """
 
     exit_code = 3
@@ -109,7 +109,7 @@ class ToolError(IgvmError, RuntimeError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The hint for an unknown `name`: the one of `known` that looks most like it, or all."""
+    """The hint for a `name` that there is not: the name in `known` that is most like it, or all."""
     import difflib
 
     names = list(known)

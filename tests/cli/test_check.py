@@ -39,7 +39,7 @@ def test_an_error_is_found(run: Run) -> None:
 )
 def test_rule_sets(run: Run, sets: list[str], arguments: list[str]) -> None:
     """The rule sets that are asked for are the ones that answer."""
-    result = run("check", "-j", *arguments, "bad.igvm")
+    result = run("check", "--json", *arguments, "bad.igvm")
     (one,) = json.loads(result.stdout)["files"]
     assert sets == [two["rules"] for two in one["results"]]
     assert {"rejected"} == {two["verdict"] for two in one["results"]}
@@ -49,7 +49,7 @@ def test_rule_sets(run: Run, sets: list[str], arguments: list[str]) -> None:
 def test_severity(run: Run) -> None:
     """The threshold decides what is listed."""
     listed = {
-        severity: json.loads(run("check", "-j", "--severity", severity, "full.igvm").stdout)
+        severity: json.loads(run("check", "--json", "--severity", severity, "full.igvm").stdout)
         for severity in ("note", "warning", "error")
     }
     counts = [len(one["files"][0]["results"][0]["findings"]) for one in listed.values()]
@@ -59,7 +59,7 @@ def test_severity(run: Run) -> None:
 
 def test_most(run: Run) -> None:
     """A rule that is broken in many places is listed so often as asked for."""
-    (one,) = json.loads(run("check", "-j", "--most", "1", "full.igvm").stdout)["files"]
+    (one,) = json.loads(run("check", "--json", "--most", "1", "full.igvm").stdout)["files"]
     rules = [two["rule"] for two in one["results"][0]["findings"]]
     assert len(rules) == len(set(rules))
 
@@ -107,7 +107,7 @@ def test_rules_are_listed(run: Run) -> None:
 def test_a_rule_is_explained(run: Run) -> None:
     """A rule is explained with its clause; as JSON too."""
     assert "Source: " in run("rules", "checksum").stdout
-    (one,) = json.loads(run("rules", "checksum", "-j").stdout)["rules"]
+    (one,) = json.loads(run("rules", "checksum", "--json").stdout)["rules"]
     assert ("checksum", ["spec"]) == (one["name"], one["rule_sets"])
 
 
@@ -124,7 +124,10 @@ def test_rules_of_a_loader(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["overlap", "--rules", "spec"], "there is no rule overlap among those of spec"),
+        (
+            ["overlap", "--rules", "spec"],
+            "there is no rule overlap among those of spec; did you mean data-overlap?",
+        ),
         (["--rules", "spec", "--loader", "openvmm"], "--rules and --loader do not go together"),
     ],
 )

@@ -52,6 +52,8 @@ def test_version(run: Run) -> None:
         ["check"],
         ["check", "--rules", "igvm-9", "good.igvm"],
         ["rewrite", "good.igvm"],
+        ["rewrite", "good.igvm", "out.igvm"],
+        ["info", "-j", "good.igvm"],
         ["schema", "nonsense"],
         ["completion", "nonsense"],
     ],
@@ -73,10 +75,10 @@ def test_no_verb(run: Run) -> None:
     assert result.stderr.startswith("Usage: igvm")
 
 
-@pytest.mark.parametrize("arguments", [["info"], ["dump"], ["dump", "-j"], ["rewrite"]])
+@pytest.mark.parametrize("arguments", [["info"], ["dump"], ["dump", "--json"], ["rewrite"]])
 def test_unreadable(run: Run, arguments: list[str]) -> None:
     """A file that is no IGVM file is a line with the place, and a hint."""
-    rest = ["out.igvm"] if arguments == ["rewrite"] else []
+    rest = ["-o", "out.igvm"] if arguments == ["rewrite"] else []
     result = run(*arguments, "none.igvm", *rest)
     assert (
         "igvm: none.igvm+0x0: FIXED_HEADER.magic: magic is 0x68746f6e and not 0x4d564749\n"

@@ -13,6 +13,7 @@ import pytest
 
 import igvm
 from igvm.cli.app import VERBS
+from igvm.report import schemas
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -23,7 +24,7 @@ PAGE = ROOT / "man" / "igvm.1"
 
 def test_rewrite(run: Run, folder: Path) -> None:
     """A file is written again, byte for byte."""
-    result = run("rewrite", "full.igvm", "copy.igvm")
+    result = run("rewrite", "full.igvm", "-o", "copy.igvm")
     assert "copy.igvm: identical to full.igvm, 14,736 bytes\n" == result.stdout
     assert (folder / "full.igvm").read_bytes() == (folder / "copy.igvm").read_bytes()
     assert 0 == result.exit_code
@@ -31,28 +32,28 @@ def test_rewrite(run: Run, folder: Path) -> None:
 
 def test_rewrite_canonical(run: Run, folder: Path) -> None:
     """The canonical form is what the library makes, and it is said that it differs."""
-    result = run("rewrite", "--canonical", "full.igvm", "canonical.igvm")
+    result = run("rewrite", "--canonical", "full.igvm", "-o", "canonical.igvm")
     made = (folder / "canonical.igvm").read_bytes()
     assert igvm.canonical(igvm.open(folder / "full.igvm")).to_bytes() == made
     said = f"canonical.igvm: differs from full.igvm, {len(made):,} bytes from 14,736\n"
     assert (said, 0) == (result.stdout, result.exit_code)
-    again = run("rewrite", "--canonical", "canonical.igvm", "again.igvm")
+    again = run("rewrite", "--canonical", "canonical.igvm", "-o", "again.igvm")
     assert again.stdout.startswith("again.igvm: identical to canonical.igvm")
 
 
 def test_rewrite_does_not_overwrite(run: Run, folder: Path) -> None:
     """A file that exists stays, unless --force says otherwise."""
     before = (folder / "good.igvm").read_bytes()
-    result = run("rewrite", "full.igvm", "good.igvm")
+    result = run("rewrite", "full.igvm", "-o", "good.igvm")
     assert "igvm: good.igvm: the file exists\n" in result.stderr
     assert "hint: " in result.stderr
     assert 3 == result.exit_code
     assert before == (folder / "good.igvm").read_bytes()
-    assert 0 == run("rewrite", "--force", "full.igvm", "good.igvm").exit_code
+    assert 0 == run("rewrite", "--force", "full.igvm", "-o", "good.igvm").exit_code
     assert (folder / "full.igvm").read_bytes() == (folder / "good.igvm").read_bytes()
 
 
-@pytest.mark.parametrize("verb", ["info", "dump", "check", "rules"])
+@pytest.mark.parametrize("verb", schemas.NAMES)
 def test_schema(run: Run, verb: str) -> None:
     """The schema of a verb is printed."""
     value = json.loads(run("schema", verb).stdout)

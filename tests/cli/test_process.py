@@ -31,7 +31,7 @@ def test_output_and_code(folder: Path) -> None:
     assert (b"", 1) == (result.stderr, result.returncode)
 
 
-@pytest.mark.parametrize("arguments", [["dump", "--no-join"], ["dump", "-j", "--no-join"]])
+@pytest.mark.parametrize("arguments", [["dump", "--no-join"], ["dump", "--json", "--no-join"]])
 def test_broken_pipe(folder: Path, arguments: list[str]) -> None:
     """A reader that goes away ends the command quietly, as SIGPIPE would."""
     heads = raw.platform(2) + raw.page(0x1000) * 20_000

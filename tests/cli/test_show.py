@@ -37,14 +37,12 @@ def test_info_of_standard_input(run: Run) -> None:
     ("pretty", "arguments"),
     [
         (True, ["--json", "good.igvm"]),
-        (True, ["-j", "good.igvm"]),
-        (True, ["good.igvm", "-j"]),
         (True, ["good.igvm", "--json"]),
         (True, ["--json=pretty", "good.igvm"]),
-        (True, ["-j", "--", "good.igvm"]),
+        (True, ["--json", "--", "good.igvm"]),
         (False, ["--json=short", "good.igvm"]),
         (False, ["--json", "short", "good.igvm"]),
-        (False, ["good.igvm", "-jshort"]),
+        (False, ["good.igvm", "--json", "short"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

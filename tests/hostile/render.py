@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import igvm
-    from igvm.report.layout import Line
+    from igvm.report.terminal_text import Line
 
 _OPTIONS = (report.DumpOptions(), report.DumpOptions(raw=True, data=64))
 

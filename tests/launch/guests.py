@@ -24,18 +24,22 @@ def blob(vmsa: igvm.SEVVMSA) -> bytes:
 
 
 def rows(file: igvm.IgvmFile, loader: str, platform: Any = SNP, **options: Any) -> list[str]:
-    """The operations, one text each: name, gpa, and pages where there are several."""
+    """The operations that count, one text each: name, gpa, and pages where there are several."""
     return [
-        f"{row.operation.name} {row.gpa:x}" + (f" x{row.pages}" if row.pages != 1 else "")
+        f"{row.operation.name} {row.gpa:x}" + (f" x{row.loaded}" if row.loaded != 1 else "")
         for row in igvm.plan(file, platform, loader=loader, **options)
+        if row.measured or row.operation in {igvm.Operation.SHARED, igvm.Operation.ERROR_RANGE}
     ]
 
 
 def vmsas(file: igvm.IgvmFile, loader: str, platform: Any = SNP, **options: Any) -> list[bytes]:
     """The contexts at the end of a plan."""
     plan = igvm.plan(file, platform, loader=loader, **options)
-    kind = igvm.Operation.VP_CONTEXT
-    return [bytes(plan.content(row.source)) for row in plan if row.operation == kind]
+    return [
+        bytes(plan.content(row.source))
+        for row in plan
+        if row.measured and row.operation == igvm.Operation.VP_CONTEXT
+    ]
 
 
 def with_context(vmsa: igvm.SEVVMSA, *heads: bytes, gpa: int = VMSA_GPA) -> igvm.IgvmFile:

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 import igvm
-from igvm.errors import MeasurementError
+from igvm.errors import LoadError
 from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA
 from tests import raw
 from tests.launch.guests import POLICY, VMSA, blob, pages, rows, vmsas, with_context
@@ -46,7 +46,7 @@ def test_what_openvmm_takes_of_a_context() -> None:
 
 def openvmm_refuses(file: igvm.IgvmFile, message: str) -> None:
     """It does so with these words."""
-    with pytest.raises(MeasurementError, match=re.escape(message)):
+    with pytest.raises(LoadError, match=re.escape(message)):
         rows(file, "openvmm", vcpus=1)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import igvm
-from igvm.errors import MeasurementError
+from igvm.errors import LoadError, MeasurementError, ValidationError
 from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA
 from tests import raw
 from tests.launch.guests import POLICY, VMSA, blob, pages, rows, vmsas, with_context
@@ -77,13 +77,18 @@ def test_a_page_of_another_kind_ends_a_run() -> None:
 def test_qemu_wants_to_know_what_it_runs_on() -> None:
     """The vCPU count, and the processor where a vCPU has no context, are not guessed."""
     file = with_context(VMSA)
-    with pytest.raises(MeasurementError, match="loader qemu-kvm needs the number of vCPUs"):
-        rows(file, "qemu-kvm")
+    plan = igvm.plan(file, SNP, loader="qemu-kvm")
+    assert ["vcpus"] == [missing.parameter for missing in plan.missing]
+    with pytest.raises(MeasurementError, match="loader qemu-kvm needs the number of vCPUs") as caught:
+        igvm.measure_plan(plan)
+    assert "vcpus" == caught.value.missing
+    plan = igvm.plan(file, SNP, loader="qemu-kvm", vcpus=2)
+    assert ["cpu"] == [missing.parameter for missing in plan.missing]
     with pytest.raises(MeasurementError, match="needs the processor model") as caught:
-        rows(file, "qemu-kvm", vcpus=2)
-    assert "say it with cpu (--cpu)" == caught.value.hint
+        igvm.measure_plan(plan)
+    assert "cpu" == caught.value.missing
     assert 1 == len(rows(file, "qemu-kvm", vcpus=1))
-    with pytest.raises(MeasurementError, match="0 is no number of vCPUs"):
+    with pytest.raises(ValidationError, match="0 is no number of vCPUs"):
         rows(file, "qemu-kvm", vcpus=0)
 
 
@@ -118,7 +123,7 @@ def test_what_kvm_makes_of_a_context_that_qemu_takes_over() -> None:
 )
 def test_what_qemu_refuses_in_a_context(change: dict[str, Any], message: str) -> None:
     """Anything that it does not take over must be zero."""
-    with pytest.raises(MeasurementError, match=re.escape(message)):
+    with pytest.raises(LoadError, match=re.escape(message)):
         rows(with_context(VMSA.replace(**change)), "qemu-kvm", vcpus=1)
 
 
@@ -156,46 +161,46 @@ def test_paging_that_qemu_does_not_turn_on() -> None:
 )
 def test_what_kvm_refuses_in_a_context(change: dict[str, Any], message: str) -> None:
     """A guest that KVM does not start has no launch digest."""
-    with pytest.raises(MeasurementError, match=re.escape(message)):
+    with pytest.raises(LoadError, match=re.escape(message)):
         rows(with_context(VMSA.replace(**change)), "qemu-kvm", vcpus=1)
 
 
 def test_the_snp_bit_that_qemu_wants() -> None:
     """It must be set on SEV-SNP and clear on SEV-ES."""
     without = VMSA.replace(sev_features=igvm.SEVFeatures(0))
-    with pytest.raises(MeasurementError, match="QEMU wants the SNP bit in it on SEV_SNP"):
+    with pytest.raises(LoadError, match="QEMU wants the SNP bit in it on SEV_SNP"):
         rows(with_context(without), "qemu-kvm", vcpus=1)
     with_it = build(SEV_ES, lambda at: [raw.context(at[0], gpa=VMSA_GPA)], blob(VMSA))
-    with pytest.raises(MeasurementError, match="QEMU wants no SNP bit in it on SEV_ES"):
+    with pytest.raises(LoadError, match="QEMU wants no SNP bit in it on SEV_ES"):
         rows(with_it, "qemu-kvm", SEV_ES, vcpus=1)
 
 
 def test_an_area_of_no_bytes() -> None:
     """QEMU has nothing to insert and ends."""
     file = build(SNP, lambda _: [raw.area(1, 0), raw.insert(1, 0x8000)])
-    with pytest.raises(MeasurementError, match="QEMU does not insert an area of no bytes"):
+    with pytest.raises(LoadError, match="QEMU does not insert an area of no bytes"):
         rows(file, "qemu-kvm", vcpus=1, cpu="EPYC")
 
 
 def test_where_qemu_wants_a_context() -> None:
     """At KVM's address, for a vCPU that there is, and not on plain SEV."""
-    with pytest.raises(MeasurementError, match=r"VP_CONTEXT\.gpa: QEMU wants a VMSA at 0xffff"):
+    with pytest.raises(LoadError, match=r"VP_CONTEXT\.gpa: QEMU wants a VMSA at 0xffff"):
         rows(with_context(VMSA, gpa=0x1000), "qemu-kvm", vcpus=1)
     far = build(SNP, lambda at: [raw.context(at[0], gpa=VMSA_GPA, index=4)], blob(VMSA))
-    with pytest.raises(MeasurementError, match="the context is for vCPU 4 and there are 4"):
+    with pytest.raises(LoadError, match="the context is for vCPU 4 and there are 4"):
         rows(far, "qemu-kvm", vcpus=4)
     plain = build(SEV, lambda at: [raw.context(at[0], gpa=VMSA_GPA)], blob(VMSA))
-    with pytest.raises(MeasurementError, match="QEMU refuses a context for plain SEV"):
+    with pytest.raises(LoadError, match="QEMU refuses a context for plain SEV"):
         rows(plain, "qemu-kvm", SEV)
 
 
 def test_other_headers_that_qemu_refuses() -> None:
     """Error ranges anywhere, special pages where there is no SNP."""
     ranges = build(SNP, lambda _: [raw.header(0x30D, struct.pack("<QII", 0, 1, 4096))])
-    with pytest.raises(MeasurementError, match="ERROR_RANGE: QEMU has no ERROR_RANGE"):
+    with pytest.raises(LoadError, match="ERROR_RANGE: QEMU has no ERROR_RANGE"):
         rows(ranges, "qemu-kvm", vcpus=1)
     special = build(SEV_ES, lambda _: pages(0x1000, kind=2))
-    with pytest.raises(MeasurementError, match="no secrets or CPUID pages for SEV_ES"):
+    with pytest.raises(LoadError, match="no secrets or CPUID pages for SEV_ES"):
         rows(special, "qemu-kvm", SEV_ES, vcpus=1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import igvm
-from igvm.errors import MeasurementError
+from igvm.errors import LoadError
 from tests.launch.guests import VMSA, with_context
 
 PROFILES = {
@@ -53,7 +53,7 @@ def refused(file: igvm.IgvmFile, loader: str) -> str | None:
     """The header for which there is no plan; None if there is one."""
     try:
         igvm.plan(file, igvm.PlatformType.SEV_SNP, loader=loader, vcpus=1)
-    except MeasurementError as error:
+    except LoadError as error:
         return error.header
     return None
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from igvm.checks import RULE_SETS
-from igvm.cli import shared
-from igvm.launch.lint import LOADERS
+from igvm.cli import options
+from igvm.cli.check import JUDGED_LOADER
+from igvm.cli.values import Group
+from igvm.launch.loader_table import loaders_named
 from tests.lint.examples import FINE, FINE_SNP
 from tests.lint.small import make
 from tests.raw import page
@@ -36,8 +38,12 @@ def native(tmp_path: Path) -> Path:
 
 def test_the_option_has_every_loader() -> None:
     """The choices are the loaders and the rule sets that the library knows."""
-    assert tuple(LOADERS) == shared.LOADERS
-    assert set(RULE_SETS) == set(shared.RULE_SETS)
+    value = JUDGED_LOADER.value
+    assert isinstance(value, Group)
+    loaders = tuple(loader.name for loader in loaders_named("all", tools=False))
+    assert ("reference", *loaders) == value.names()
+    assert loaders == value.read("all")
+    assert set(RULE_SETS) == set(options.RULE_SETS)
 
 
 def test_a_file_that_boots(native: Path) -> None:
@@ -88,4 +94,4 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_an_unknown_loader(native: Path) -> None:
     """A loader that there is not is a wrong option."""
-    assert igvm(native, "--loader", "qemu").returncode == 2
+    assert igvm(native, "--loader", "bhyve").returncode == 2

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 import igvm
-from igvm.errors import MeasurementError
+from igvm.errors import LoadError, MeasurementError
 from tests import raw
 from tests.measure.files import CCA, A, build
 
@@ -183,5 +183,5 @@ def test_pages_of_2_mib() -> None:
         page = number.to_bytes(2, "little") * 2048
         rim = data(rim, 0x200000 + number * 4096, page)
     assert rim == of(file).digest
-    with pytest.raises(MeasurementError, match="its data is not in the file"):
+    with pytest.raises(LoadError, match="its data is not in the file"):
         of(arm(raw.page(0x200000, 1, flags=1)))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import igvm
-from igvm.measurement import cca
+from igvm.measurement.technologies import cca
 from tests import raw
 from tests.measure.files import CCA, build
 

@@ -131,12 +131,12 @@ def test_memory_and_time_are_bounded(kind: int, name: str) -> None:
 def test_an_area_of_a_gibibyte_is_the_largest() -> None:
     """What is refused is told, and what is not is measured."""
     heads = raw.platform(3) + raw.area(1, (1 << 30) + 1) + raw.insert(1, 0)
-    with pytest.raises(igvm.MeasurementError, match="area 1 has 0x40000001 bytes, more than any"):
+    with pytest.raises(igvm.LoadError, match="area 1 has 0x40000001 bytes, more than any"):
         igvm.measure(igvm.parse(raw.Raw(heads, A).file()), igvm.PlatformType.TDX)
 
 
 def test_past_the_end_of_the_address_space() -> None:
     """Pages that wrap around are refused: loaders disagree about them."""
     heads = raw.platform(3) + raw.area(1, 0x2000) + raw.insert(1, (1 << 64) - 4096)
-    with pytest.raises(igvm.MeasurementError, match="runs past the end of the address space"):
+    with pytest.raises(igvm.LoadError, match="runs past the end of the address space"):
         igvm.measure(igvm.parse(raw.Raw(heads, A).file()), igvm.PlatformType.TDX)

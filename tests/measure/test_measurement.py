@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import igvm
-from igvm.errors import MeasurementError
-from igvm.measurement.measure import NAMES
+from igvm.errors import LoadError, MeasurementError
+from igvm.measurement.technology_table import technologies
 from tests import raw
 from tests.measure.files import SNP, TDX, A, build
 from tests.measure.test_snp import POLICY
@@ -30,7 +30,7 @@ def test_a_measurement_says_what_it_is() -> None:
 
 def test_every_technology_has_a_name_for_it() -> None:
     """All but NATIVE, which measures nothing."""
-    assert {igvm.PlatformType.NATIVE} == set(igvm.PlatformType) - NAMES.keys()
+    assert {igvm.PlatformType.NATIVE} == set(igvm.PlatformType) - technologies().keys()
     file = build(igvm.PlatformType.NATIVE, lambda _: [])
     with pytest.raises(MeasurementError, match="NATIVE has no launch measurement"):
         igvm.measure(file, igvm.PlatformType.NATIVE)
@@ -38,7 +38,7 @@ def test_every_technology_has_a_name_for_it() -> None:
 
 def test_the_reference_wants_a_policy_for_snp() -> None:
     """Other loaders do not, and the error says so."""
-    with pytest.raises(MeasurementError, match="there is no GUEST_POLICY for SEV_SNP") as caught:
+    with pytest.raises(LoadError, match="there is no GUEST_POLICY for SEV_SNP") as caught:
         igvm.measure(build(SNP, lambda _: []), SNP)
     assert "not every loader asks for one" == caught.value.hint
 
@@ -48,7 +48,7 @@ def test_a_page_whose_data_is_not_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "cut.igvm"
     heads = raw.platform(3) + raw.page(0x1000, 0x100)
     path.write_bytes(raw.Raw(heads, A[:100]).file())
-    with pytest.raises(MeasurementError) as caught:
+    with pytest.raises(LoadError) as caught:
         igvm.measure(igvm.open(path), TDX)
     assert f"{path}+0x30: PAGE_DATA.file_offset: its data is not in the file" == str(caught.value)
 
@@ -57,12 +57,12 @@ def test_a_context_that_is_not_in_the_file() -> None:
     """Neither outside the file nor inside its fixed header."""
     for place in (0, 23, 0x100000):
         file = build(SNP, lambda _, place=place: [POLICY, raw.context(place)])  # type: ignore[misc]
-        with pytest.raises(MeasurementError, match=r"VP_CONTEXT\.file_offset: its data is not"):
+        with pytest.raises(LoadError, match=r"VP_CONTEXT\.file_offset: its data is not"):
             igvm.measure(file, SNP)
 
 
 SCRIPT = """
-import igvm.measurement.cca
+import igvm.measurement.technologies.cca
 import igvm
 from tests.measure.test_tdx import build, raw
 from tests.measure.files import TDX

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import igvm
 from igvm.launch.plan import row_dtype
-from igvm.measurement import contents as contents_module
-from igvm.measurement import side_by_side, snp, vbs
+from igvm.measurement import page_digests, parallel
 from igvm.measurement.measure import measure_plans
 from igvm.measurement.page_cache import ContentCache
+from igvm.measurement.technologies import snp, vbs
 from tests import raw
 from tests.measure.files import CCA, SEV, SEV_ES, SNP, TDX, VBS, A, B
 
@@ -132,7 +132,7 @@ def alone() -> list[bytes]:
     result = []
     for plan in plans_of(igvm.parse(LARGE)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(contents_module, "may_fork", lambda: False)
+            patch.setattr(page_digests, "may_fork", lambda: False)
             result.append(digest(plan))
     return result
 
@@ -142,8 +142,8 @@ def test_a_second_process_changes_nothing(
     *, fork: bool, alone: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page digests from a second process, and whole measurements, are the same."""
-    monkeypatch.setattr(contents_module, "may_fork", lambda: fork)
-    monkeypatch.setattr(side_by_side, "may_fork", lambda: fork)
+    monkeypatch.setattr(page_digests, "may_fork", lambda: fork)
+    monkeypatch.setattr(parallel, "may_fork", lambda: fork)
     plans = plans_of(igvm.parse(LARGE))
     assert alone == [digest(plan) for plan in plans]
     for order in itertools.permutations(range(3)):
@@ -164,7 +164,7 @@ def test_a_mapping_is_as_good_as_a_copy(alone: list[bytes], tmp_path: Path) -> N
 
 def test_windows_of_any_size(alone: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """How many pages are written out at a time does not show."""
-    monkeypatch.setattr(contents_module, "WINDOW", 7)
+    monkeypatch.setattr(page_digests, "WINDOW", 7)
     assert alone == [digest(plan) for plan in plans_of(igvm.parse(LARGE))]
 
 
@@ -192,8 +192,8 @@ def test_order_matters(platform: igvm.PlatformType) -> None:
 def test_a_chain_ends_with_the_digest(alone: list[bytes]) -> None:
     """The running digests that explain a measurement come to the same end."""
     snp_plan, _, vbs_plan = plans_of(igvm.parse(LARGE))
-    assert alone[0] == deque(snp.chain(snp_plan), maxlen=1)[0]
-    assert alone[2] == deque(vbs.chain(vbs_plan), maxlen=1)[0]
+    assert alone[0] == deque(snp.chain(snp_plan.measured_part()), maxlen=1)[0]
+    assert alone[2] == deque(vbs.chain(vbs_plan.measured_part()), maxlen=1)[0]
 
 
 def test_a_cache_tells_what_a_loader_made_apart() -> None:
@@ -213,9 +213,9 @@ def test_every_page_of_a_plan_at_once() -> None:
     """All pages in order, of all rows or of some, however long the runs."""
     normal = igvm.Operation.NORMAL
     plan = plan_of([(normal, 0, 40000, -1), (normal, 1 << 40, 2, START)], SNP)
-    every = contents_module.pages_of(plan)
+    every = page_digests.pages_of(plan)
     assert (40002, (1 << 40) + 4096) == (len(every.gpa), int(every.gpa[-1]))
     assert [START, START + 4096] == every.source[-2:].tolist()
-    some = contents_module.pages_of(plan, np.array([False, True]))
+    some = page_digests.pages_of(plan, np.array([False, True]))
     assert [1, 1] == some.row.tolist()
-    assert 0 == len(contents_module.pages_of(plan, np.array([False, False])).gpa)
+    assert 0 == len(page_digests.pages_of(plan, np.array([False, False])).gpa)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import igvm
-from igvm.errors import MeasurementError
+from igvm.errors import LoadError
 from tests.measure.generate import measurable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def ours(file: igvm.IgvmFile, platform: str) -> tuple[str, bytes]:
     """What we make of one platform of `file`."""
     try:
         return "ok", igvm.measure(file, igvm.PlatformType[platform]).digest
-    except MeasurementError as error:
+    except LoadError as error:
         return error.message, b""
 
 
@@ -64,5 +64,5 @@ def test_an_undeclared_area_is_refused_by_both(oracle: Oracle) -> None:
 
     data = raw.Raw(raw.platform(3) + raw.insert(7, 0x1000), bytes(8)).file()
     assert "InvalidParameterAreaIndex" in oracle.measure(data).verdict.error
-    with pytest.raises(MeasurementError, match="parameter area 7 is not declared"):
+    with pytest.raises(LoadError, match="parameter area 7 is not declared"):
         igvm.measure(igvm.parse(data), igvm.PlatformType.TDX)

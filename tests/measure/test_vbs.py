@@ -9,7 +9,7 @@ import pytest
 
 import igvm
 from igvm.errors import MeasurementError
-from igvm.measurement import vbs
+from igvm.measurement.technologies import vbs
 from tests import raw
 from tests.measure.files import VBS, A, B, build
 
@@ -75,7 +75,7 @@ def test_many_pages_wherever_they_are() -> None:
     for index, one in enumerate(order):
         digest = page(digest, 0x1000 * index, bytes(4096) if one is None else data[one])
     assert digest == of(file)
-    assert digest == list(vbs.chain(igvm.plan(file, VBS)))[-1]
+    assert digest == list(vbs.chain(igvm.plan(file, VBS).measured_part()))[-1]
 
 
 def test_a_page_that_the_loader_made() -> None:

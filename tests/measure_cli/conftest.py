@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Command:
+    """`igvm`."""
+    return Command(capfd)
+
+
+@pytest.fixture
 def measure(capfd: pytest.CaptureFixture[str]) -> Command:
     """`igvm measure`."""
-    return Command(capfd)
+    return Command(capfd, "measure")
 
 
 @pytest.fixture

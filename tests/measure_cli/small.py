@@ -106,15 +106,15 @@ class Run(NamedTuple):
 
 
 class Command:
-    """`igvm measure`, run in this process."""
+    """`igvm`, or one verb of it, run in this process."""
 
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
+    def __init__(self, capfd: pytest.CaptureFixture[str], *verb: str) -> None:
+        self._capfd, self._verb = capfd, verb
 
     def __call__(self, *arguments: str | Path) -> Run:
         """Run it with these arguments."""
         with pytest.raises(SystemExit) as ended:
-            app.main(["measure", *map(str, arguments)], prog_name="igvm")
+            app.main([*self._verb, *map(str, arguments)], prog_name="igvm")
         out, err = self._capfd.readouterr()
         assert isinstance(ended.value.code, int)
         return Run(ended.value.code, out, err)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import igvm
 from igvm.report import schema
-from tests.measure_cli.small import CCA, HELLO_SNP, HELLO_VBS, SNP
+from tests.measure_cli.small import CCA, HELLO_SNP, HELLO_VBS, SEV, SNP
 
 if TYPE_CHECKING:
     from tests.measure_cli.small import Command
@@ -26,34 +27,35 @@ SNP_ONLY = ("--platform", "SEV_SNP")
 @pytest.mark.parametrize(
     ("name", "code", "arguments"),
     [
-        ("blocks", 0, "hello.igvm"),
-        ("assumed", 0, "guest.igvm --platform sev_snp --loader qemu-kvm --vcpus 2 --cpu EPYC"),
-        ("all", 0, "hello.igvm --loader all"),
-        ("table", 0, "guest.igvm --loader all --vcpus 1,2,4,8,16 --cpu EPYC-Milan"),
-        ("vcpus", 0, "two.igvm --loader qemu-kvm --vcpus 2,3 --platform SEV_ES"),
-        ("realm", 0, "realm.igvm --realm s2sz=40,num_bps=1,ripas=0x0-0x200000"),
-        ("explain", 0, "guest.igvm --explain"),
-        ("every-page", 0, "hello.igvm --explain --every-page --platform VSM_ISOLATION"),
-        ("explain-realm", 0, "realm.igvm --explain --realm s2sz=40,ripas=0x0-0x200000"),
-        ("explain-ram", 0, "realm.igvm --explain --realm s2sz=40,ripas=0x40000000-0x50001000"),
-        ("find", 0, f"hello.igvm --find {HELLO_SNP}"),
-        ("not-found", 1, f"two.igvm --vcpus 2 --find {HELLO_SNP}"),
-        ("contents", 1, "guest.igvm --first-difference other.igvm --platform SEV_SNP"),
-        ("loaders", 1, "guest.igvm --loader reference --loader td-shim --first-difference"),
+        ("blocks", 0, "measure hello.igvm"),
         (
-            "context",
-            1,
-            "two.igvm --loader reference --loader qemu-kvm --vcpus 2 --first-difference",
+            "assumed",
+            0,
+            "measure guest.igvm --platform snp --loader qemu-kvm --vcpus 2 --cpu EPYC",
         ),
-        ("no-difference", 0, "guest.igvm --first-difference guest.igvm"),
-        ("mismatch", 1, f"guest.igvm --platform SEV_SNP --expect {HELLO_SNP}"),
-        ("expected", 0, f"hello.igvm --expect {HELLO_VBS.upper()}"),
+        ("all", 0, "measure hello.igvm --loader all"),
+        ("table", 0, "measure guest.igvm --loader all --vcpus 1,2,4,8,16 --cpu EPYC-Milan"),
+        ("vcpus", 0, "measure two.igvm --loader qemu-kvm --vcpus 2,3 --platform SEV_ES"),
+        ("realm", 0, "measure realm.igvm --realm s2sz=40,num_bps=1,ripas=0x0-0x200000"),
+        ("explain", 0, "explain guest.igvm"),
+        ("every-page", 0, "explain hello.igvm --every-page --platform VSM_ISOLATION"),
+        ("explain-realm", 0, "explain realm.igvm --realm s2sz=40,ripas=0x0-0x200000"),
+        ("explain-ram", 0, "explain realm.igvm --realm s2sz=40,ripas=0x40000000-0x50001000"),
+        ("find", 0, f"find {HELLO_SNP} hello.igvm"),
+        ("find-in-files", 0, f"find {HELLO_SNP} two.igvm hello.igvm --vcpus 2 --cpu EPYC"),
+        ("not-found", 1, f"find {HELLO_SNP} two.igvm --vcpus 2"),
+        ("contents", 1, "diff guest.igvm other.igvm --platform SEV_SNP"),
+        ("loaders", 1, "diff guest.igvm --loader reference --loader td-shim"),
+        ("context", 1, "diff two.igvm --loader reference --loader qemu-kvm --vcpus 2"),
+        ("no-difference", 0, "diff guest.igvm guest.igvm"),
+        ("mismatch", 1, f"measure guest.igvm --platform SEV_SNP --expect {HELLO_SNP}"),
+        ("expected", 0, f"measure hello.igvm --expect {HELLO_VBS.upper()}"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
-def test_golden(measure: Command, name: str, code: int, arguments: str) -> None:
+def test_golden(run: Command, name: str, code: int, arguments: str) -> None:
     """The output is what it was; `GOLDEN=write pytest` writes it anew."""
-    ran = measure(*arguments.split())
+    ran = run(*arguments.split())
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("GOLDEN") == "write":
         path.write_text(ran.out)
@@ -65,30 +67,36 @@ def test_golden(measure: Command, name: str, code: int, arguments: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        "hello.igvm",
-        "guest.igvm --loader all --vcpus 1,2",
-        f"guest.igvm --platform SEV_SNP --expect {HELLO_SNP}",
-        "guest.igvm --explain --every-page",
-        f"guest.igvm --vcpus 1 --cpu 0 --find {HELLO_SNP}",
-        "guest.igvm --first-difference other.igvm",
-        "guest.igvm --loader reference --loader td-shim --first-difference",
+        "measure hello.igvm",
+        "measure guest.igvm --loader all --vcpus 1,2",
+        f"measure guest.igvm --platform SEV_SNP --expect {HELLO_SNP}",
+        "explain guest.igvm --every-page",
+        f"find {HELLO_SNP} guest.igvm none.igvm realm.igvm --vcpus 1 --cpu 0",
+        f"find {HELLO_SNP} hello.igvm",
+        "diff guest.igvm other.igvm",
+        "diff guest.igvm guest.igvm",
+        "diff guest.igvm --loader reference --loader td-shim",
     ],
 )
 @pytest.mark.parametrize("mode", ["short", "pretty"])
-def test_json(measure: Command, arguments: str, mode: str) -> None:
-    """JSON follows the schema that `igvm schema measure` prints, and says which."""
-    ran = measure(*arguments.split(), f"--json={mode}")
+def test_json(run: Command, arguments: str, mode: str) -> None:
+    """JSON follows the schema that `igvm schema VERB` prints, and says which."""
+    verb = arguments.split(maxsplit=1)[0]
+    ran = run(*arguments.split(), f"--json={mode}")
     value = json.loads(ran.out)
-    jsonschema.validate(value, schema("measure"))
-    assert "igvm.measure/1" == value["schema"]
+    jsonschema.Draft202012Validator(schema(verb)).validate(value)
+    assert f"igvm.{verb}/1" == value["schema"]
     assert ("short" == mode) == (1 == ran.out.count("\n"))
 
 
 def test_json_values(measure: Command) -> None:
     """JSON has digests in full and in lower case, and an error in place of a digest."""
     results = json.loads(measure("hello.igvm", "--json=short").out)["results"]
-    assert [None, HELLO_SNP, HELLO_VBS] == [one["digest"] for one in results]
-    assert "no launch measurement" == results[0]["error"]
+    assert [HELLO_SNP, HELLO_VBS] == [one["measurement"]["digest"] for one in results[1:]]
+    assert (None, "no launch measurement") == (
+        results[0]["measurement"],
+        results[0]["refusal"]["message"],
+    )
 
 
 def test_bare(measure: Command) -> None:
@@ -133,45 +141,67 @@ def test_other_platforms_are_still_told(measure: Command) -> None:
 @pytest.mark.parametrize(
     ("code", "arguments", "message"),
     [
-        (2, "hello.igvm --platform TDX", "the file is for NATIVE, SEV_SNP, VSM_ISOLATION"),
-        (2, "hello.igvm --platform SEV_SNP --loader td-shim", "does not load SEV_SNP"),
-        (2, "hello.igvm --loader td-shim", "loader td-shim does not load SEV_SNP"),
-        (2, "hello.igvm --loader nope", "'nope' is not one of 'reference', 'igvmmeasure'"),
-        (2, "hello.igvm --platform SEV_SNP --loader qemu-kvm", "needs the number of vCPUs"),
-        (2, "hello.igvm --loader qemu-kvm --vcpus 2", "needs the processor model"),
-        (2, "realm.igvm", "parameters that the VMM chooses"),
-        (2, "realm.igvm --explain", "parameters that the VMM chooses"),
-        (2, "realm.igvm --realm num_bps=1", "s2sz, the width of the IPA space"),
-        (2, "realm.igvm --realm s2sz=x", "'x' is no number for s2sz"),
-        (2, "realm.igvm --realm size=40", "'size=40' is none of s2sz"),
-        (3, "realm.igvm --realm s2sz=0x100000000", "does not fit its field"),
-        (2, "realm.igvm --realm s2sz=20", "s2sz is 20, and an IPA space has 32 to 48 bits"),
-        (2, "realm.igvm --realm s2sz=40,rmm=2.0", "num_bps is 0, which RMM 2.0 refuses"),
-        (2, "realm.igvm --realm s2sz=32,ripas=0-0x80001000", "RIPAS 0x0-0x80001000 is not all in"),
-        (2, "hello.igvm --bare", "wants one digest and there are 2"),
-        (2, "hello.igvm --bare --json", "do not go together"),
-        (2, "hello.igvm --bare --explain", "do not go together"),
-        (2, "hello.igvm --every-page", "--every-page needs --explain"),
-        (2, "hello.igvm --explain --loader all", "wants one --loader"),
-        (2, "hello.igvm --explain --platform NATIVE", "no platform of the file"),
-        (2, "hello.igvm --vcpus 0", "'0' is no number of vCPUs"),
-        (2, "hello.igvm --vcpus 1-99999", "'1-99999' is no number of vCPUs"),
-        (2, "hello.igvm --cpu i486", "'i486' is no processor model"),
-        (2, "hello.igvm --sev-features x", "not a 64-bit number"),
-        (2, "hello.igvm --expect 00", "not 32, 48 or 64 bytes"),
-        (2, "hello.igvm --append quiet", "--initrd and --append need --kernel"),
-        (2, "hello.igvm --kernel kernel", "only cloud-hypervisor-kvm measures"),
-        (3, "hello.igvm --kernel none --loader cloud-hypervisor-kvm", "none: No such file"),
-        (2, "hello.igvm --first-difference", "wants another file or two --loader"),
-        (2, "hello.igvm --first-difference realm.igvm", "not both launches are for"),
-        (3, "none.igvm", "none.igvm: No such file"),
-        (3, "kernel", "FIXED_HEADER: the file has 6 bytes"),
-        (3, f"guest.igvm --find {HELLO_VBS}", "a digest of 32 bytes is none of"),
+        (2, "measure hello.igvm --platform TDX", "the file is for NATIVE, SEV_SNP, VSM_ISOLATION"),
+        (2, "measure hello.igvm --platform SEV_SNP --loader td-shim", "does not load SEV_SNP"),
+        (2, "measure hello.igvm --loader td-shim", "loader td-shim does not load SEV_SNP"),
+        (
+            2,
+            "measure hello.igvm --loader nope",
+            "there is no loader 'nope'; there are reference, igvmmeasure",
+        ),
+        (2, "measure hello.igvm --platform SEV_SNP --loader qemu-kvm", "needs the number of vCPUs"),
+        (2, "measure hello.igvm --loader qemu-kvm --vcpus 2", "needs the processor model"),
+        (2, "measure realm.igvm", "parameters that the VMM chooses"),
+        (2, "explain realm.igvm", "parameters that the VMM chooses"),
+        (2, "measure realm.igvm --realm num_bps=1", "s2sz, the width of the IPA space"),
+        (2, "measure realm.igvm --realm s2sz=x", "'x' is no number for s2sz"),
+        (2, "measure realm.igvm --realm size=40", "'size=40' is none of s2sz"),
+        (3, "measure realm.igvm --realm s2sz=0x100000000", "does not fit its field"),
+        (2, "measure realm.igvm --realm s2sz=20", "s2sz is 20, and an IPA space has 32 to 48 bits"),
+        (2, "measure realm.igvm --realm s2sz=40,rmm=2.0", "num_bps is 0, which RMM 2.0 refuses"),
+        (
+            2,
+            "measure realm.igvm --realm s2sz=32,ripas=0-0x80001000",
+            "RIPAS 0x0-0x80001000 is not all in",
+        ),
+        (2, "measure hello.igvm --bare", "wants one digest and there are 2"),
+        (2, "measure hello.igvm --bare --json", "do not go together"),
+        (2, f"measure hello.igvm --bare --expect {HELLO_SNP}", "do not go together"),
+        (2, "explain hello.igvm --bare", "there is no option --bare; it is one of igvm measure"),
+        (2, "measure hello.igvm --every-page", "--every-page; it is one of igvm explain"),
+        (2, f"measure --find {HELLO_SNP} hello.igvm", "--find; there is a verb: igvm find"),
+        (2, "measure hello.igvm --explain", "--explain; there is a verb: igvm explain"),
+        (2, "explain hello.igvm --vcpus 1,2", "one number of --vcpus"),
+        (2, "explain hello.igvm --loader all", "takes one --loader"),
+        (2, "explain hello.igvm --platform NATIVE", "no platform of the file"),
+        (2, "measure hello.igvm --vcpus 0", "'0' is no number of vCPUs"),
+        (2, "measure hello.igvm --vcpus 1-99999", "'1-99999' is no number of vCPUs"),
+        (2, "measure hello.igvm --cpu i486", "'i486' is no processor model"),
+        (2, "measure hello.igvm --sev-features x", "not a 64-bit number"),
+        (2, "measure hello.igvm --expect 00", "not 32, 48 or 64 bytes"),
+        (2, "measure hello.igvm --append quiet", "--initrd and --append need --kernel"),
+        (2, "measure hello.igvm --kernel kernel", "only cloud-hypervisor-kvm measures"),
+        (3, "measure hello.igvm --kernel none --loader cloud-hypervisor-kvm", "none: No such file"),
+        (2, "measure hello.igvm --loader quemu-kvm", "did you mean qemu-kvm?"),
+        (2, "measure hello.igvm --platform sev-snip", "did you mean SEV_SNP?"),
+        (2, "measure hello.igvm --platform 2", "2 may be a type or a mask"),
+        (2, "diff hello.igvm", "it takes two files or two --loader"),
+        (2, "diff hello.igvm --loader all", "it takes two files or two --loader"),
+        (2, "diff hello.igvm hello.igvm --loader all", "it compares two loaders"),
+        (2, "diff hello.igvm hello.igvm --vcpus 1,2", "one number of --vcpus at most"),
+        (2, "diff hello.igvm realm.igvm", "not both launches are for"),
+        (3, "measure none.igvm", "none.igvm: No such file"),
+        (3, "measure kernel", "FIXED_HEADER: the file has 6 bytes"),
+        (3, f"find {HELLO_VBS} guest.igvm", "a digest of 32 bytes is none of"),
+        (2, f"find {HELLO_SNP}", "Missing argument 'FILE...'"),
+        (2, "find abc hello.igvm", "'abc' is not 32, 48 or 64 bytes"),
+        (2, f"find {HELLO_SNP} hello.igvm --platform TDX", "hello.igvm: the file is for NATIVE"),
+        (2, f"find {HELLO_VBS} realm.igvm", "parameters that the VMM chooses"),
     ],
 )
-def test_refused(measure: Command, code: int, arguments: str, message: str) -> None:
+def test_refused(run: Command, code: int, arguments: str, message: str) -> None:
     """What cannot be done is said in one line and a hint, and nothing is guessed."""
-    ran = measure(*arguments.split())
+    ran = run(*arguments.split())
     assert code == ran.code
     lines = ran.err.splitlines()
     assert message in lines[0]
@@ -184,3 +214,88 @@ def test_table_without_a_digest(measure: Command) -> None:
     ran = measure("two.igvm", *SNP_ONLY, "--loader", "qemu-kvm", "--vcpus", "1,1")
     assert 3 == ran.code
     assert "the context is for vCPU 1 and there are 1" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("code", "names", "complaints"),
+    [
+        (0, "hello two", []),
+        (1, "two other", []),
+        (0, "sev hello", ["sev.igvm: a digest of 48 bytes is none of SEV"]),
+        (1, "two sev", ["sev.igvm: a digest of 48 bytes is none of SEV"]),
+        (0, "realm hello", ["realm.igvm: a Realm's measurement depends on parameters"]),
+        (3, "none hello", ["none.igvm: No such file"]),
+        (3, "hello broken", ["broken.igvm"]),
+        (3, "none broken", ["none.igvm: No such file", "broken.igvm"]),
+        (3, "sev sev", ["sev.igvm: a digest of 48 bytes is none of SEV"] * 2),
+    ],
+)
+def test_find_in_several_files(
+    run: Command, files: Path, code: int, names: str, complaints: list[str]
+) -> None:
+    """No file stops the others, what cannot be searched is told, and the exit code is the worst."""
+    builder = igvm.Builder(revision=2)
+    builder.pages(0, b"code", builder.platform(SEV))
+    builder.save(files / "sev.igvm")
+    (files / "broken.igvm").write_bytes(b"broken")
+    paths = [f"{name}.igvm" for name in names.split()]
+    ran = run("find", HELLO_SNP, *paths, "--vcpus", "1", "--cpu", "EPYC")
+    assert code == ran.code
+    told = [line for line in ran.err.splitlines() if not line.startswith("hint: ")]
+    assert len(complaints) == len(told)
+    assert all(complaint in line for complaint, line in zip(complaints, told, strict=True))
+    searched = [path for path in paths if not any(path in complaint for complaint in complaints)]
+    assert searched == [line for line in ran.out.splitlines() if line.endswith(".igvm")]
+    assert ("found  " in ran.out) == ("hello.igvm" in searched)
+
+
+def test_find_reads_standard_input_too(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dash is a file like any other."""
+    stream = io.TextIOWrapper(io.BytesIO(Path("hello.igvm").read_bytes()))
+    monkeypatch.setattr("sys.stdin", stream)
+    ran = run("find", HELLO_SNP, "-", "two.igvm", "--loader", "reference")
+    assert ["<stdin>", "two.igvm"] == [
+        line for line in ran.out.splitlines() if line in {"<stdin>", "two.igvm"}
+    ]
+    assert 0 == ran.code
+
+
+def test_a_found_digest_is_measured_again(run: Command) -> None:
+    """The options of a match give `igvm measure` the digest that was searched for."""
+    digest = run(
+        "measure", "guest.igvm", "--platform", "snp", "--loader", "QEMU_KVM", "--vcpus", "3",
+        "--cpu", "EPYC-Rome", "--sev-features", "21", "--bare",
+    ).out.strip()  # fmt: skip
+    ran = run("find", digest, "guest.igvm", "--vcpus", "1-4", "--json")
+    options = json.loads(ran.out)["files"][0]["search"]["matches"][0]["options"]
+    assert f"{digest}\n" == run("measure", "guest.igvm", *options.split(), "--bare").out
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments"),
+    [
+        (0, "hello.igvm hello.igvm"),
+        (0, "hello.igvm --loader reference --loader igvmmeasure"),
+        (1, "guest.igvm other.igvm"),
+        (1, "guest.igvm other.igvm --loader reference --loader igvmmeasure --platform snp"),
+        (1, "hello.igvm --loader reference --loader qemu-kvm --vcpus 1"),
+        (2, "hello.igvm"),
+        (2, "hello.igvm --loader reference --loader qemu-kvm"),
+        (2, "guest.igvm realm.igvm"),
+        (2, "guest.igvm other.igvm third.igvm"),
+        (3, "guest.igvm none.igvm"),
+    ],
+)
+def test_exit_codes_of_diff(run: Command, code: int, arguments: str) -> None:
+    """Nothing differs, something does, the question is wrong, a file cannot be read."""
+    ran = run("diff", *arguments.split())
+    assert code == ran.code
+    assert (code < 2) == bool(ran.out)
+    assert (code < 2) == (not ran.err)
+
+
+def test_expect_says_what_searches(measure: Command) -> None:
+    """Where a digest is another, the verb that searches for it is named; else it is not."""
+    other = measure("guest.igvm", "--platform", "tdx", "--expect", HELLO_SNP).out
+    assert "`igvm find HEX guest.igvm` searches for what leads to the expected digest\n" in other
+    assert "igvm find" not in measure("hello.igvm", "--expect", HELLO_SNP).out

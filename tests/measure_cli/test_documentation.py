@@ -18,20 +18,20 @@ PAGE = ROOT / "docs" / "measure.md"
 CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 
 
-def test_output_is_real(measure: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_is_real(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every example prints what stands below it; `GOLDEN=write pytest` puts it there."""
     monkeypatch.chdir(ROOT)
 
-    def run(block: re.Match[str]) -> str:
-        commands = [line for line in block[0].splitlines() if line.startswith("$ igvm measure ")]
+    def shown(block: re.Match[str]) -> str:
+        commands = [line for line in block[0].splitlines() if line.startswith("$ igvm ")]
         assert commands
-        return "".join(f"{one}\n{measure(*shlex.split(one)[3:]).out}" for one in commands)
+        return "".join(f"{line}\n{run(*shlex.split(line)[2:]).out}" for line in commands)
 
     text = PAGE.read_text()
-    made = CONSOLE.sub(run, text)
+    current = CONSOLE.sub(shown, text)
     if os.environ.get("GOLDEN") == "write":
-        PAGE.write_text(made)
-    assert made == text
+        PAGE.write_text(current)
+    assert current == text
 
 
 def test_examples_in_python(

@@ -14,7 +14,7 @@ from tests.hostile.samples import SMALL
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from igvm.report.layout import Line
+    from igvm.report.terminal_text import Line
 
 GOLDEN = Path(__file__).with_name("golden")
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 import igvm
-from igvm import report
-from igvm.report.findings import FindingModel, Result
+from igvm import Finding, report
+from igvm.report.check_results import Result
 from igvm.report.info_text import verdict
 from tests import raw
 from tests.report.files import assert_golden, pages, sample, text, version
@@ -141,9 +141,9 @@ def test_many_platforms_are_bounded() -> None:
 
 
 RESULT = Result(rules="igvm-0.5", verdict="accepted", errors=0, warnings=0, notes=0, findings=[])
-ERROR = FindingModel(
+ERROR = Finding(
     rule="igvm-0.5/panic.x",
-    severity="error",
+    severity=igvm.Severity.ERROR,
     message="it is \x1b odd; no x may be odd",
     header_index=3,
     header_type="PAGE_DATA",

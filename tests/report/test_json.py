@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import pytest
 
 import igvm
 from igvm import report
-from igvm.report.rules import rule_list
+from igvm.report.encode import json_value
+from igvm.report.rule_list import rule_list
+from igvm.report.schemas import NAMES, json_type
+from igvm.wire.openenum import OpenEnum
 from tests import raw
 from tests.hostile.samples import SMALL
 from tests.report.files import pages, sample, version
@@ -95,6 +99,91 @@ def test_streaming_in_batches() -> None:
     file, options = igvm.parse(raw.Raw(heads).file()), report.DumpOptions()
     pieces = b"".join(report.encode_dump(report.frame(file, options, []), report.entries(file)))
     assert report.encode(report.dump(file)) == pieces
+
+
+class Colour(OpenEnum):
+    """Something with names."""
+
+    RED = 1
+
+
+class Inner(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A struct that leaves out what is as usual."""
+
+    flags: igvm.PageDataFlags = igvm.PageDataFlags(0)
+    note: str = ""
+    more: list[int] = []
+
+
+class Outer(msgspec.Struct, frozen=True):
+    """A struct with everything that the rule is about."""
+
+    schema: Literal["igvm.outer/1"]
+    colour: Colour
+    other: Colour | None
+    digest: bytes
+    numbers: frozenset[int]
+    by_colour: dict[Colour, tuple[bytes, ...]]
+    inner: list[Inner]
+
+
+OUTER = Outer(
+    "igvm.outer/1",
+    Colour.RED,
+    Colour(9),
+    b"\xab\x01",
+    frozenset({3, 1, 2}),
+    {Colour.RED: (b"", b"\xff")},
+    [Inner(), Inner(igvm.PageDataFlags(0x82), "x", [1])],
+)
+
+
+def test_the_rule_of_json() -> None:
+    """Enums are names, flags lists of names, bytes hex, sets sorted; structs say what they say."""
+    assert {
+        "schema": "igvm.outer/1",
+        "colour": "RED",
+        "other": "UNKNOWN_0x9",
+        "digest": "ab01",
+        "numbers": [1, 2, 3],
+        "by_colour": {"RED": ["", "ff"]},
+        "inner": [{}, {"flags": ["UNMEASURED", "0x80"], "note": "x", "more": [1]}],
+    } == json.loads(report.encode(OUTER))
+
+
+def test_the_rule_of_schemas() -> None:
+    """The schema of a struct is of what the rule makes of it, and of nothing else."""
+    schema = msgspec.json.schema(json_type(Outer))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    value = json.loads(report.encode(OUTER))
+    validator.validate(value)
+    for wrong in (
+        {"colour": 1},
+        {"colour": "PINK"},
+        {"digest": "AB"},
+        {"digest": "abc"},
+        {"numbers": ["1"]},
+        {"by_colour": {"RED": "ff"}},
+        {"inner": [{"flags": 2}]},
+    ):
+        assert not validator.is_valid(value | wrong)
+    assert not validator.is_valid({key: item for key, item in value.items() if key != "other"})
+
+
+def test_a_struct_without_enums_is_as_msgspec_has_it() -> None:
+    """The rule changes nothing else: a dump is the same by the rule and without."""
+    whole = report.dump(sample())
+    assert msgspec.json.encode(whole) == msgspec.json.encode(json_value(whole))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_schema_is_one(name: str) -> None:
+    """Every schema is a JSON Schema, and requires what is always written."""
+    schema = report.schema(name)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    root = schema["$defs"][schema["$ref"].rpartition("/")[2]]
+    assert list(root["properties"]) == root["required"]
 
 
 def test_pretty_and_short() -> None:

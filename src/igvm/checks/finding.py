@@ -19,7 +19,7 @@ class Severity(OpenEnum):
     """The file breaks the rules that it was checked against."""
 
 
-class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One place at which a file breaks one rule."""
 
     rule: str
@@ -44,6 +44,12 @@ class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Whether the file breaks the rules."""
         return self.severity == Severity.ERROR
 
+    @property
+    def where(self) -> str:
+        """The header and the field: `PAGE_DATA[12].gpa`; empty where neither is known."""
+        index = "" if self.header_index is None else f"[{self.header_index}]"
+        return ".".join(part for part in (f"{self.header_type or ''}{index}", self.field) if part)
+
     def error(self, path: str | None = None) -> ValidationError:
         """This finding as an exception."""
         return ValidationError(
@@ -57,9 +63,6 @@ class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def __str__(self) -> str:
         offset = "" if self.offset is None else f"+{self.offset:#x}: "
-        index = "" if self.header_index is None else f"[{self.header_index}]"
-        header = f"{self.header_type or ''}{index}"
-        blamed = ".".join(part for part in (header, self.field) if part)
-        blamed += ": " if blamed else ""
-        others = f" (and {self.more} more)" if self.more else ""
-        return f"{self.severity.name.lower()}: {offset}{blamed}{self.message}{others} [{self.rule}]"
+        where = f"{self.where}: " if self.where else ""
+        more = f" (and {self.more} more)" if self.more else ""
+        return f"{self.severity.name.lower()}: {offset}{where}{self.message}{more} [{self.rule}]"

@@ -11,24 +11,41 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from igvm._version import __version__
-from igvm.errors import IgvmError
+from igvm.cli.messages import (
+    BROKEN_PIPE,
+    INTERRUPTED,
+    UNREADABLE,
+    USAGE,
+    complain,
+    complain_of,
+    os_message,
+)
+from igvm.cli.verb import HelpContext
+from igvm.errors import IgvmError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERBS = ("info", "dump", "check", "measure", "rules", "rewrite", "schema", "completion")
+VERBS = (
+    "info",
+    "dump",
+    "check",
+    "rules",
+    "rewrite",
+    "measure",
+    "explain",
+    "find",
+    "diff",
+    "schema",
+    "completion",
+)
 """Each is a module here with a command of the same name, in the order of the help."""
-
-USAGE = 2
-UNREADABLE = 3
-INTERRUPTED = 130
-"""128 + SIGINT, as a shell reports it."""
-BROKEN_PIPE = 141
-"""128 + SIGPIPE, as a shell reports it."""
 
 
 class App(click.Group):
     """A group whose verbs are imported when they are needed."""
+
+    context_class = HelpContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs."""
@@ -40,6 +57,14 @@ class App(click.Group):
             return None
         command: click.Command = importlib.import_module(f"igvm.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that is asked for."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise click.UsageError(f"there is no verb {args[0]!r}; {nearest(args[0], VERBS)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb; click would turn these two into an exit code and a line of its own."""
@@ -73,12 +98,11 @@ class App(click.Group):
         except click.UsageError as error:
             name = error.ctx.command_path if error.ctx else "igvm"
             verb = name.removeprefix("igvm").strip()
-            said = ": ".join(part for part in (verb, _one_line(error)) if part)
-            complain(said, f"see {name} --help")
+            message = ": ".join(part for part in (verb, _one_line(error)) if part)
+            complain(message, f"see {name} --help")
             code = USAGE
         except IgvmError as error:
-            complain(str(error), error.hint)
-            code = error.exit_code
+            code = complain_of(error)
         except click.Abort:
             code = INTERRUPTED
         except OSError as error:
@@ -86,24 +110,6 @@ class App(click.Group):
             _leave_pipe()
             code = UNREADABLE
         sys.exit(code if isinstance(code, int) else 0)
-
-
-def complain(message: str, hint: str | None = None) -> None:
-    """Say on standard error what went wrong, in one line, and in another what to do."""
-    from igvm.report.layout import printable
-
-    with contextlib.suppress(OSError):  # a full disk is what may be complained about
-        sys.stdout.flush()
-    click.echo(f"igvm: {printable(message)}", err=True)
-    if hint:
-        click.echo(f"hint: {printable(hint)}", err=True)
-
-
-def os_message(error: OSError) -> str:
-    """What the system says about a file, in one line."""
-    name = error.filename
-    text = os.fsdecode(name) if isinstance(name, (str, bytes)) else ""
-    return ": ".join(part for part in (text, error.strerror or str(error)) if part)
 
 
 def _one_line(error: click.UsageError) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from igvm.cli.options import SHELL
+from igvm.cli.verb import verb
 
-@click.command("completion", short_help="Print the completion script for a shell.")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def command(shell: str) -> None:
+
+@verb("completion", SHELL, summary="Print the completion script for a shell.")
+def command(*, shell: str) -> None:
     """Print the completion script for a shell.
 
     \b

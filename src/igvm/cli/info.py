@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import click
+from igvm.cli.options import FILE, JSON
+from igvm.cli.streams import open_file, print_json, print_lines
+from igvm.cli.verb import verb
 
-from igvm.cli.shared import Verb, file_argument, json_option, open_file, print_json, print_lines
 
-
-@click.command("info", cls=Verb)
-@file_argument
-@json_option
-def command(path: str, json: str) -> None:
+@verb("info", FILE, JSON)
+def command(*, path: str, json: str) -> None:
     """Show what a file is, on one screen.
 
     Platforms and policies, what each loads, the registers of its processors, who vouches for it,

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import click
 
-from igvm.cli.shared import LOADERS, RULE_SETS, Verb, json_option, print_json, print_lines
+from igvm.cli.check import JUDGED_LOADER
+from igvm.cli.options import JSON, RULE, RULES
+from igvm.cli.streams import print_json, print_lines
+from igvm.cli.verb import verb
 
 
-@click.command("rules", cls=Verb, short_help="List the rules, or explain one.")
-@click.argument("name", required=False)
-@click.option(
-    "--rules",
-    type=click.Choice(RULE_SETS),
-    default=None,
-    help="Only these rules.",
-    show_default="all",
+@verb(
+    "rules",
+    RULE,
+    RULES._replace(default=None),
+    JUDGED_LOADER,
+    JSON,
+    summary="List the rules, or explain one.",
 )
-@click.option(
-    "--loader",
-    type=click.Choice(LOADERS),
-    default=None,
-    metavar="NAME",
-    help=f"Only the rules of one loader: {', '.join(LOADERS)}.",
-)
-@json_option
-def command(name: str | None, rules: str | None, loader: str | None, json: str) -> None:
+def command(
+    *, name: str | None, rules: tuple[str, ...], loader: tuple[str, ...], json: str
+) -> None:
     """List the rules that `igvm check` knows, or explain the one called NAME.
 
     NAME may be as a finding has it: checksum, igvm-0.5/InvalidChecksum, loader/openvmm/overlap.
+    --rules and --loader leave those of a rule set or of a loader.
     """
     from igvm import report
-    from igvm.report.rules import list_text, rule_list, rule_text
+    from igvm.report.rule_list import list_text, nearest_rule, rule_list, rule_text
 
     if rules and loader:
         raise click.UsageError("--rules and --loader do not go together")
-    listed = rule_list(rules or loader, name)
-    if not listed.rules:
-        among = f" among those of {rules or loader}" if rules or loader else ""
-        raise click.UsageError(f"there is no rule {name}{among}")
+    rule_sets = rules or loader
+    listed = rule_list(rule_sets, name)
+    if name is not None and not listed.rules:
+        among = f" among those of {', '.join(rule_sets)}" if rule_sets else ""
+        guess = nearest_rule(name, rule_sets)
+        question = f"; did you mean {guess}?" if guess else ""
+        raise click.UsageError(f"there is no rule {name}{among}{question}")
     if json != "off":
         print_json([report.encode(listed, pretty=json == "pretty")])
     elif name is None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import click
+from igvm.cli.options import JSON_VERB
+from igvm.cli.streams import print_json
+from igvm.cli.verb import verb
 
-from igvm.cli.shared import print_json
 
-
-@click.command("schema")
-@click.argument("verb", type=click.Choice(["info", "dump", "check", "measure", "rules"]))
-def command(verb: str) -> None:
+@verb("schema", JSON_VERB)
+def command(*, verb: str) -> None:
     """Print the JSON Schema of `igvm VERB --json`."""
     from igvm import report
 

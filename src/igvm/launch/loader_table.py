@@ -63,8 +63,10 @@ def loader_of(name: str) -> Loader:
     return loader
 
 
-GROUPS = ("qemu", "cloud-hypervisor", "all")
-"""Names that stand for several loaders."""
+FAMILIES = ("qemu", "cloud-hypervisor")
+"""Programs that are several loaders: words that stand for all whose names begin with them."""
+
+_ALL = "all"
 
 
 def loaders_named(*names: str, tools: bool = True) -> list[Loader]:
@@ -80,8 +82,8 @@ def loaders_named(*names: str, tools: bool = True) -> list[Loader]:
     chosen: dict[str, Loader] = {}
     for name in names:
         folded = name.strip().lower().replace("_", "-")
-        if folded in GROUPS:
-            start = "" if folded == "all" else f"{folded}-"
+        if folded in {*FAMILIES, _ALL}:
+            start = "" if folded == _ALL else f"{folded}-"
             members = [known for known in loader_names() if known.startswith(start)]
             found = [loader_of(known) for known in members]
             found = [loader for loader in found if tools or not loader.is_tool]

@@ -165,11 +165,14 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
         return where
 
     def from_headers(self, *header_types: HeaderType) -> NDArray[np.bool_]:
-        """Which rows come from headers of `header_types`, shape (n,)."""
+        """Which rows come from headers of `header_types`, shape (n,).
+
+        A header that does not have the structure of its type is an OTHER, and not among them.
+        """
         import numpy as np
 
         where: NDArray[np.bool_] = np.isin(self.rows["header_type"], header_types)
-        return where
+        return where & (self.rows["operation"] != Operation.OTHER)
 
     def measured_part(self) -> Self:
         """This plan with the rows that are measured, and no others."""

@@ -113,7 +113,11 @@ def _step(rows: Rows, digest: bytes, *, measured: bool) -> Step:
     )
     note = ""
     if operation == Operation.VP_CONTEXT:
-        note = f"vCPU {first['vp_index']}" + (", made by the loader" if header < 0 else "")
+        note = f"vCPU {first['vp_index']}"
+        if header < 0:
+            note += ", made by the loader"
+        elif source < NO_SOURCE:
+            note += ", changed by the loader"
     elif operation == Operation.NORMAL and source == NO_SOURCE:
         note = "empty"
     elif source < NO_SOURCE:

@@ -69,15 +69,17 @@ def require_realm(realm: RealmParameters, version: tuple[int, int]) -> None:
         lpa2 = most < bits <= _MOST_S2SZ_LPA2
         raise MeasurementError(
             f"s2sz is {bits}, and an IPA space has {_LEAST_S2SZ} to {most} bits",
-            hint="that many are there with LPA2, flags=1"
+            hint=f"that many are there with LPA2: s2sz={bits},flags=1"
             if lpa2
-            else "say how many the VMM chooses, such as s2sz=40",
+            else "say how many the VMM chooses",
+            missing="realm",
         )
     if realm.rmm and version >= (2, 0) and not (realm.num_bps and realm.num_wps):
         name = "num_wps" if realm.num_bps else "num_bps"
         raise MeasurementError(
             f"{name} is 0, which RMM {version[0]}.{version[1]} refuses",
-            hint="say one less than a vCPU has, such as num_bps=5 and num_wps=3",
+            hint="say one less than a vCPU has: num_bps=5,num_wps=3",
+            missing="realm",
         )
     for base, top in realm.ripas:
         _require_range(base, top, bits)
@@ -87,7 +89,7 @@ def require_realm(realm: RealmParameters, version: tuple[int, int]) -> None:
                 # The entries of the second range would depend on the tables that the first left.
                 message = f"{_named(base, top)} overlaps {_named(other, last)}"
                 hint = "say each part of memory once"
-                raise MeasurementError(message, hint=hint)
+                raise MeasurementError(message, hint=hint, missing="realm")
 
 
 def _require_range(base: int, top: int, bits: int) -> None:
@@ -100,8 +102,8 @@ def _require_range(base: int, top: int, bits: int) -> None:
         what, hint = f"is not all in {_half(bits)}", _wider(top)
     else:
         return
-    example = "say where memory begins and ends, such as ripas=0x40000000-0x80000000"
-    raise MeasurementError(f"{_named(base, top)} {what}", hint=hint or example)
+    hint = hint or "say where memory begins and ends: ripas=0x40000000-0x80000000"
+    raise MeasurementError(f"{_named(base, top)} {what}", hint=hint, missing="realm")
 
 
 def require_pages(plan: LaunchPlan, realm: RealmParameters) -> None:
@@ -137,7 +139,10 @@ def require_pages(plan: LaunchPlan, realm: RealmParameters) -> None:
 
 def _refused(plan: LaunchPlan, index: int, said: str, hint: str | None = None) -> MeasurementError:
     """The error for a page of the header at position `index`, or of none."""
-    error = MeasurementError(f"the page at IPA {said}", path=plan.file.path, hint=hint)
+    error = MeasurementError(
+        f"the page at IPA {said}",
+        path=plan.file.path, hint=hint, missing=None if hint is None else "realm",
+    )  # fmt: skip
     if index >= 0:
         header = plan.file.header(index)
         error.offset, error.header, error.field = header.offset, header.name, "gpa"
@@ -155,5 +160,5 @@ def _half(bits: int) -> str:
 def _wider(top: int) -> str | None:
     """Which s2sz has everything below `top` in its lower half."""
     bits = (top - 1).bit_length() + 1
-    lpa2 = " and flags=1" if bits > _MOST_S2SZ else ""
-    return f"{bits} bits have room: s2sz={bits}{lpa2}" if bits <= _MOST_S2SZ_LPA2 else None
+    flags = ",flags=1" if bits > _MOST_S2SZ else ""
+    return f"{bits} bits have room: s2sz={bits}{flags}" if bits <= _MOST_S2SZ_LPA2 else None

@@ -7,19 +7,19 @@ file again from its dump and its data.
 
 from __future__ import annotations
 
+from igvm.report.check_results import CheckReport, checked, unreadable
 from igvm.report.check_text import check_text
 from igvm.report.dump import DumpOptions, dump, entries, frame
 from igvm.report.dump_model import Dump, Entry
 from igvm.report.dump_text import dump_text
 from igvm.report.encode import encode, encode_dump
-from igvm.report.findings import CheckReport, checked, unreadable
+from igvm.report.header_selection import Selection
 from igvm.report.info import info
 from igvm.report.info_model import Info
 from igvm.report.info_text import info_text
-from igvm.report.layout import plain, printable
 from igvm.report.rebuild import rebuild
 from igvm.report.schemas import schema
-from igvm.report.select import Selection
+from igvm.report.terminal_text import plain, printable
 
 __all__ = [
     "CheckReport",

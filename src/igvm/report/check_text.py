@@ -4,69 +4,76 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.report.layout import WIDTH, columns, flow, line, printable, shorten, words
-from igvm.report.words import count_text
+from igvm.checks.finding import Severity
+from igvm.report.check_results import REFERENCE, SPECIFICATION
+from igvm.report.names_and_numbers import count_text
+from igvm.report.terminal_text import WIDTH, columns, flow, line, paragraph, printable, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from igvm.report.findings import Checked, FindingModel, Result
-    from igvm.report.layout import Line, Piece
+    from igvm.checks.finding import Finding
+    from igvm.report.check_results import Checked, Result
+    from igvm.report.terminal_text import Line, Piece
 
-_STYLES = {"error": "bad", "warning": "warning", "note": "quiet"}
+SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warning", Severity.NOTE: "quiet"}
 
 
-def check_text(one: Checked) -> Iterator[Line]:
+def severity_piece(severity: Severity) -> Piece:
+    """A severity in its own style."""
+    return (severity.name.lower(), SEVERITY_STYLES[severity])
+
+
+def check_text(checked: Checked) -> Iterator[Line]:
     """The findings of one file, after a line that says what each rule set makes of it."""
-    name = printable(one.name or "(no name)")
-    said = [tuple(_summary(result, alone=len(one.results) == 1)) for result in one.results]
-    last = len(said) - 1
-    tokens = [
-        (f"{text};" if i < last and j == len(pieces) - 1 else text, style)
-        for i, pieces in enumerate(said)
-        for j, (text, style) in enumerate(pieces)
-    ]
+    name = printable(checked.name or "(no name)")
+    is_alone = len(checked.results) == 1
+    summaries = [list(_summary(result, is_alone=is_alone)) for result in checked.results]
+    for pieces in summaries[:-1]:
+        text, style = pieces[-1]
+        pieces[-1] = (f"{text};", style)
+    tokens = [piece for pieces in summaries for piece in pieces]
     width = columns(name) + 1 + sum(1 + columns(text) for text, _ in tokens)
     if width > WIDTH and columns(name) > WIDTH // 3:
         yield line((f"{shorten(name, WIDTH - 1)}:", "title"))
         yield from flow(tokens, first=line("  "), indent=2, gap=" ")
     else:
         yield from flow(tokens, first=line((f"{name}: ", "title")), indent=2, gap=" ")
-    for result in one.results:
+    for result in checked.results:
         for finding in result.findings:
             yield from finding_text(finding)
 
 
-def _summary(result: Result, *, alone: bool) -> Iterator[Piece]:
+def _summary(result: Result, *, is_alone: bool) -> Iterator[Piece]:
     """What the rules say as a whole: the counts of the specification, a verdict of the others."""
-    counts: list[Piece] = [
-        (count_text(count, severity), _STYLES[severity])
-        for severity, count in (
-            ("error", result.errors),
-            ("warning", result.warnings),
-            ("note", result.notes),
-        )
-        if count
-    ]
-    if result.rules == "spec":
-        said = counts or [("no findings", "good")]
-        title = "" if alone else "specification: "
+    if result.rules == SPECIFICATION:
+        title = "" if is_alone else "specification: "
+        pieces = [
+            (count_text(count, severity.name.lower()), SEVERITY_STYLES[severity])
+            for severity, count in (
+                (Severity.ERROR, result.errors),
+                (Severity.WARNING, result.warnings),
+                (Severity.NOTE, result.notes),
+            )
+            if count
+        ] or [("no findings", "good")]
     else:
-        release = result.rules.removeprefix("igvm-")
-        title = f"{result.rules if release == result.rules else f'igvm {release}'}: "
+        title = f"{result.rules}: "
+        if result.rules.startswith(REFERENCE):
+            title = f"igvm {result.rules.removeprefix(REFERENCE)}: "
         style = "good" if result.verdict == "accepted" else "bad"
-        said = [("CRASHES" if result.verdict == "crashes" else result.verdict, style)]
-    for number, (text, style) in enumerate(said):
-        comma = "," if number < len(said) - 1 else ""
+        pieces = [("CRASHES" if result.verdict == "crashes" else result.verdict, style)]
+    for number, (text, style) in enumerate(pieces):
+        comma = "," if number < len(pieces) - 1 else ""
         yield (f"{'' if number else title}{text}{comma}", style)
 
 
-def finding_text(one: FindingModel) -> Iterator[Line]:
+def finding_text(finding: Finding) -> Iterator[Line]:
     """One finding: severity and place, then what was found."""
-    place = "" if one.offset is None else f"+{one.offset:#x}"
-    tokens: list[str | Piece] = [(one.severity, _STYLES[one.severity])]
-    tokens += [part for part in (place, printable(one.where)) if part]
-    tokens.append((f"[{printable(one.rule)}]", "quiet"))
+    offset = "" if finding.offset is None else f"+{finding.offset:#x}"
+    tokens: list[str | Piece] = [severity_piece(finding.severity)]
+    tokens += [part for part in (offset, printable(finding.where)) if part]
+    tokens.append((f"[{printable(finding.rule)}]", "quiet"))
     yield from flow(tokens, first=line("  "), indent=4, gap=" ")
-    more = f" (and {one.more:,} more)" if one.more else ""
-    yield from words(f"{printable(one.message)}{more}", first=line("    "), indent=4)
+    more = f" (and {finding.more:,} more)" if finding.more else ""
+    yield from paragraph(f"{printable(finding.message)}{more}", first=line("    "), indent=4)

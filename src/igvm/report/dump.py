@@ -10,10 +10,10 @@ import msgspec
 from igvm.errors import FormatError
 from igvm.file.header_extents import data_range
 from igvm.report.dump_model import DataRange, Dump, Entry, FieldValue, FileParts
+from igvm.report.header_selection import Selection, select
+from igvm.report.names_and_numbers import POLICIES, file_name, flag_names, mask_names
+from igvm.report.page_runs import page_runs
 from igvm.report.registers import Budget, registers
-from igvm.report.runs import runs
-from igvm.report.select import Selection, select
-from igvm.report.words import POLICIES, file_name, flag_names, mask_names
 from igvm.spec.directive import VPContext
 from igvm.spec.enums import PlatformType, Section
 from igvm.spec.initialization import CCAPolicy, GuestPolicy, VersionString
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from igvm.file.header import Header
     from igvm.file.view import IgvmFile
-    from igvm.report.runs import Run
+    from igvm.report.page_runs import PageRun
 
 
 class DumpOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,13 +88,13 @@ def _entries(file: IgvmFile, options: DumpOptions, chosen: NDArray[np.intp]) -> 
     """The headers at the positions `chosen`."""
     names = functools.lru_cache(maxsize=1024)(lambda mask: mask_names(file, mask))
     budget = Budget(file)
-    sections = [one.name.lower() for one in Section]
-    for run in runs(file, chosen, join=options.join and not options.raw):
+    sections = [section.name.lower() for section in Section]
+    for run in page_runs(file, chosen, join=options.join and not options.raw):
         header = file.header(run.index)
         record = header.record
         mask = header.compatibility_mask
         padding = bytes(header.padding)
-        whole = len(padding) == -len(header.body) % 8 and not any(padding)
+        is_padded = len(padding) == -len(header.body) % 8 and not any(padding)
         fields = _fields(record)
         data, problem = _data(file, header, run, options.data)
         context = None
@@ -116,7 +116,7 @@ def _entries(file: IgvmFile, options: DumpOptions, chosen: NDArray[np.intp]) -> 
             platforms=None if mask is None else names(mask),
             fields=fields,
             body=None if fields is not None else bytes(header.body).hex(),
-            padding=None if whole else padding.hex(),
+            padding=None if is_padded else padding.hex(),
             names=_names(record),
             policies=_policies(file, record),
             data=data,
@@ -146,21 +146,21 @@ def _plain(value: Any) -> Any:
 
 def _names(record: Any) -> dict[str, str | list[str]] | None:
     """What the enums and the flags of a record mean."""
-    said: dict[str, str | list[str]] = {}
+    names: dict[str, str | list[str]] = {}
     for item in record.FIELDS if isinstance(record, Record) else ():
         if item.kind == "enum":
-            said[item.name] = getattr(record, item.name).name
+            names[item.name] = getattr(record, item.name).name
         elif item.kind == "flags":
             flags = getattr(record, item.name)
             if flags:
-                said[item.name] = flag_names(flags)
-    return said or None
+                names[item.name] = flag_names(flags)
+    return names or None
 
 
 def _policies(file: IgvmFile, record: Any) -> dict[str, dict[str, int]] | None:
     """The named bits of a policy word, for each platform that reads it."""
     if isinstance(record, GuestPolicy):
-        found = {
+        policies = {
             kind.name: layout(record.policy).as_dict()
             for kind, layout in POLICIES.items()
             if file.platform_masks.get(kind, 0) & record.compatibility_mask
@@ -168,17 +168,17 @@ def _policies(file: IgvmFile, record: Any) -> dict[str, dict[str, int]] | None:
     elif isinstance(record, CCAPolicy):
         ones = CCAAttributes(record.attributes_required_ones)
         zeroes = CCAAttributes(record.attributes_required_zeroes)
-        found = {
+        policies = {
             f"{PlatformType.CCA.name}_required_{name}": value.as_dict()
             for name, value in (("zeroes", zeroes), ("ones", ones))
         }
     else:
         return None
-    return found or None
+    return policies or None
 
 
 def _data(
-    file: IgvmFile, header: Header[Any], run: Run, shown: int
+    file: IgvmFile, header: Header[Any], run: PageRun, shown_size: int
 ) -> tuple[DataRange | None, str | None]:
     """Where the data of a run is, or why it is not there."""
     try:
@@ -189,10 +189,11 @@ def _data(
         return None, None
     if run.file_offset:
         size *= run.count
-    inside = len(file.buffer) - offset
+    available = len(file.buffer) - offset
     problem = None
-    if size > inside:
-        problem = f"only {inside:#x} bytes of the data of {run.count} pages are in the file"
-        size = inside
-    first = bytes(file.buffer[offset : offset + min(shown, size)]).hex() if shown else None
-    return DataRange(offset=offset, size=size, bytes=first), problem
+    if size > available:
+        problem = f"only {available:#x} bytes of the data of {run.count} pages are in the file"
+        size = available
+    end = offset + min(shown_size, size)
+    shown = bytes(file.buffer[offset:end]).hex() if shown_size else None
+    return DataRange(offset=offset, size=size, bytes=shown), problem

@@ -1,15 +1,20 @@
-"""Models as JSON: on one line or indented, and safe to show in a terminal."""
+"""Structs as JSON by one rule, on one line or indented, and safe to show in a terminal."""
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 import re
+from enum import Enum, Flag
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from igvm.report.names_and_numbers import flag_names
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from igvm.report.dump_model import Dump, Entry
 
@@ -20,13 +25,11 @@ _BATCH = 4096
 def encode(model: Any, *, pretty: bool = False) -> bytes:
     """`model` as JSON in UTF-8.
 
-    JSON itself escapes the controls below a blank; DEL and the C1 controls, which some terminals
-    obey, are escaped as well.
+    Enums are their names, flags lists of names, bytes hexadecimal digits in lower case, sets
+    sorted lists; all else is as msgspec has it. JSON itself escapes the controls below a blank;
+    DEL and the C1 controls, which some terminals obey, are escaped as well.
     """
-    text = msgspec.json.encode(model)
-    if pretty:
-        text = msgspec.json.format(text, indent=2)
-    return _STEERING.sub(lambda found: b"\\u%04x" % ord(found.group().decode()), text)
+    return _json(json_value(model), pretty=pretty)
 
 
 def encode_dump(frame: Dump, entries: Iterable[Entry], *, pretty: bool = False) -> Iterator[bytes]:
@@ -34,16 +37,74 @@ def encode_dump(frame: Dump, entries: Iterable[Entry], *, pretty: bool = False) 
 
     Takes memory for some thousand entries, however many there are.
     """
-    whole = encode(frame, pretty=pretty)
+    # Nothing in the model of a dump needs the rule, and there may be a million entries.
+    whole = _json(frame, pretty=pretty)
     # `headers` is the last key, so that its empty list is the last but the closing brace.
     head, _, tail = whole.rpartition(b"[]")
     yield head + b"["
     rest = iter(entries)
     comma = b""
     while batch := list(itertools.islice(rest, _BATCH)):
-        inside = encode(batch)[1:-1]
-        if pretty:
-            inside = encode(batch, pretty=True)[1:-2].replace(b"\n", b"\n  ")
+        inside = _json(batch, pretty=pretty)
+        inside = inside[1:-2].replace(b"\n", b"\n  ") if pretty else inside[1:-1]
         yield comma + inside
         comma = b","
     yield (b"\n  ]" if pretty and comma else b"]") + tail
+
+
+def _json(value: Any, *, pretty: bool) -> bytes:
+    """What msgspec makes of `value`, without controls."""
+    text = msgspec.json.encode(value)
+    if pretty:
+        text = msgspec.json.format(text, indent=2)
+    return _STEERING.sub(lambda match: b"\\u%04x" % ord(match.group().decode()), text)
+
+
+def json_value(value: Any) -> Any:
+    """`value` by the rule of `encode`: objects, lists, text, numbers, booleans and None.
+
+    `igvm.report.schemas.json_type` is the same rule for types.
+    """
+    convert = _converter(type(value))  # type: ignore[arg-type] # python/mypy#11469
+    return value if convert is None else convert(value)
+
+
+@functools.cache
+def _converter(kind: type) -> Callable[[Any], Any] | None:
+    """What the rule does to values of a type; None if they stay as they are."""
+    if issubclass(kind, msgspec.Struct):
+        return _struct_converter(kind)
+    if issubclass(kind, Flag):
+        return flag_names
+    if issubclass(kind, Enum):
+        return operator.attrgetter("name")
+    if issubclass(kind, (bytes, bytearray, memoryview)):
+        return operator.methodcaller("hex")
+    if issubclass(kind, (set, frozenset)):
+        return lambda members: sorted(map(json_value, members))
+    if issubclass(kind, (list, tuple)):
+        return lambda members: [json_value(member) for member in members]
+    if issubclass(kind, dict):
+        return lambda members: {
+            json_value(key): json_value(member) for key, member in members.items()
+        }
+    return None
+
+
+def _struct_converter(kind: type[msgspec.Struct]) -> Callable[[Any], dict[str, Any]]:
+    """From a struct of type `kind` to its fields; without those that the struct leaves out."""
+    fields = msgspec.structs.fields(kind)
+    if not kind.__struct_config__.omit_defaults:
+        names = [field.name for field in fields]
+        return lambda struct: {name: json_value(getattr(struct, name)) for name in names}
+    defaults = {
+        field.name: field.default
+        if field.default_factory is msgspec.NODEFAULT
+        else field.default_factory()
+        for field in fields
+    }
+    return lambda struct: {
+        name: json_value(value)
+        for name, default in defaults.items()
+        if (value := getattr(struct, name)) != default
+    }

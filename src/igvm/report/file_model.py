@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
+
+from igvm.report.names_and_numbers import file_name
+
+if TYPE_CHECKING:
+    from igvm.file.view import IgvmFile
 
 
 class FileModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,3 +19,8 @@ class FileModel(msgspec.Struct, frozen=True, kw_only=True):
     """As it was given; null for bytes that have no name."""
     size: int
     """Bytes."""
+
+    @classmethod
+    def of(cls, file: IgvmFile) -> FileModel:
+        """The name and the size of `file`."""
+        return cls(name=file_name(file.path), size=len(file.buffer))

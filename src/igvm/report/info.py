@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from igvm.checks.finding import Severity
 from igvm.errors import FormatError
+from igvm.report.check_results import checked
 from igvm.report.file_model import FileModel
-from igvm.report.findings import checked
 from igvm.report.info_model import (
     CCAPolicyModel,
     Checksum,
@@ -22,8 +22,8 @@ from igvm.report.info_model import (
     Region,
     VBSMeasurementModel,
 )
+from igvm.report.names_and_numbers import POLICIES, file_name, mask_names
 from igvm.report.registers import Budget, registers
-from igvm.report.words import POLICIES, file_name, mask_names
 from igvm.spec.directive import (
     PageData,
     ParameterArea,
@@ -72,44 +72,44 @@ def info(file: IgvmFile, rules: Sequence[str] = ("spec", "igvm-0.5", "igvm-0.4")
         page_size=file.page_size,
         checksum=Checksum(stored=file.fixed_header.checksum, computed=file.checksum),
         version=_version(file),
-        platforms=[_platform(file, one.record) for one in _first(file, SupportedPlatform)],
+        platforms=[_platform(file, header.record) for header in _first(file, SupportedPlatform)],
         headers=_counts(file),
         vp_contexts=_contexts(file),
         id_blocks=[
             IDBlock(
-                platforms=mask_names(file, one.compatibility_mask),
-                ld=one.ld.hex(),
-                family_id=one.family_id.hex(),
-                image_id=one.image_id.hex(),
-                version=one.version,
-                guest_svn=one.guest_svn,
-                author_key_enabled=one.author_key_enabled,
+                platforms=mask_names(file, block.compatibility_mask),
+                ld=block.ld.hex(),
+                family_id=block.family_id.hex(),
+                image_id=block.image_id.hex(),
+                version=block.version,
+                guest_svn=block.guest_svn,
+                author_key_enabled=block.author_key_enabled,
             )
-            for one in (header.record for header in _first(file, SNPIDBlock))
+            for block in (header.record for header in _first(file, SNPIDBlock))
         ],
         vbs_measurements=[
             VBSMeasurementModel(
-                platforms=mask_names(file, one.compatibility_mask),
-                version=one.version,
-                product_id=one.product_id,
-                module_id=one.module_id,
-                security_version=one.security_version,
-                policy_flags=one.policy_flags,
-                boot_measurement_digest=one.boot_measurement_digest.hex(),
+                platforms=mask_names(file, measurement.compatibility_mask),
+                version=measurement.version,
+                product_id=measurement.product_id,
+                module_id=measurement.module_id,
+                security_version=measurement.security_version,
+                policy_flags=measurement.policy_flags,
+                boot_measurement_digest=measurement.boot_measurement_digest.hex(),
             )
-            for one in (header.record for header in _first(file, VBSMeasurement))
+            for measurement in (header.record for header in _first(file, VBSMeasurement))
         ],
         corim=list(islice(_corim(file), MOST)),
         relocatable_regions=[
             Region(
-                platforms=mask_names(file, one.compatibility_mask),
-                gpa=one.relocation_region_gpa,
-                size=one.relocation_region_size,
-                alignment=one.relocation_alignment,
-                minimum_gpa=one.minimum_relocation_gpa,
-                maximum_gpa=one.maximum_relocation_gpa,
+                platforms=mask_names(file, region.compatibility_mask),
+                gpa=region.relocation_region_gpa,
+                size=region.relocation_region_size,
+                alignment=region.relocation_alignment,
+                minimum_gpa=region.minimum_relocation_gpa,
+                maximum_gpa=region.maximum_relocation_gpa,
             )
-            for one in (header.record for header in _first(file, RelocatableRegion))
+            for region in (header.record for header in _first(file, RelocatableRegion))
         ],
         results=checked(file, rules, severity=Severity.WARNING, most=10).results,
     )
@@ -145,47 +145,45 @@ def _counts(file: IgvmFile) -> dict[str, int]:
 
 def _corim(file: IgvmFile) -> Iterator[Corim]:
     """The CoRIM headers."""
-    for document in _first(file, CorimDocument):
-        one = document.record
-        names = mask_names(file, one.compatibility_mask)
-        yield Corim(kind="document", platforms=names, size=one.size_bytes)
-    for signature in _first(file, CorimSignature):
-        two = signature.record
-        names = mask_names(file, two.compatibility_mask)
-        yield Corim(kind="signature", platforms=names, size=two.size_bytes)
+    for document in (header.record for header in _first(file, CorimDocument)):
+        names = mask_names(file, document.compatibility_mask)
+        yield Corim(kind="document", platforms=names, size=document.size_bytes)
+    for signature in (header.record for header in _first(file, CorimSignature)):
+        names = mask_names(file, signature.compatibility_mask)
+        yield Corim(kind="signature", platforms=names, size=signature.size_bytes)
 
 
 def _contexts(file: IgvmFile) -> list[ContextModel]:
     """The VP contexts; VPs that share the same bytes are one."""
     budget = Budget(file)
-    found: dict[tuple[int, int], list[Header[VPContext]]] = {}
+    by_data: dict[tuple[int, int], list[Header[VPContext]]] = {}
     for header in _first(file, VPContext, 4 * MOST):
         record = header.record
-        found.setdefault((record.compatibility_mask, record.file_offset), []).append(header)
-    return [_context(file, same, budget) for same in list(found.values())[:MOST]]
+        by_data.setdefault((record.compatibility_mask, record.file_offset), []).append(header)
+    return [_context(file, headers, budget) for headers in list(by_data.values())[:MOST]]
 
 
-def _context(file: IgvmFile, same: list[Header[VPContext]], budget: Budget) -> ContextModel:
-    """The context that all of `same` refer to."""
-    shown = problem = None
+def _context(file: IgvmFile, headers: list[Header[VPContext]], budget: Budget) -> ContextModel:
+    """The context that all of `headers` refer to."""
+    values = problem = None
     try:
-        budget.take(file, same[0])
-        shown = registers(file.context(same[0]))
+        budget.take(file, headers[0])
+        values = registers(file.context(headers[0]))
     except FormatError as error:
         problem = error.message
     return ContextModel(
-        platforms=mask_names(file, same[0].record.compatibility_mask),
-        vp_indexes=[one.record.vp_index for one in same],
-        gpas=[one.record.gpa for one in same],
-        context=shown,
+        platforms=mask_names(file, headers[0].record.compatibility_mask),
+        vp_indexes=[header.record.vp_index for header in headers],
+        gpas=[header.record.gpa for header in headers],
+        context=values,
         problem=problem,
     )
 
 
-def _platform(file: IgvmFile, one: SupportedPlatform) -> Platform:
+def _platform(file: IgvmFile, supported: SupportedPlatform) -> Platform:
     """A platform, its policies and its memory."""
-    mask = one.compatibility_mask
-    layout = POLICIES.get(one.platform_type)
+    mask = supported.compatibility_mask
+    layout = POLICIES.get(supported.platform_type)
     policies = [
         Policy(
             value=header.record.policy,
@@ -195,11 +193,11 @@ def _platform(file: IgvmFile, one: SupportedPlatform) -> Platform:
         if header.record.compatibility_mask & mask
     ]
     return Platform(
-        platform_type=one.platform_type.name,
+        platform_type=supported.platform_type.name,
         compatibility_mask=mask,
-        highest_vtl=one.highest_vtl,
-        platform_version=one.platform_version,
-        shared_gpa_boundary=one.shared_gpa_boundary,
+        highest_vtl=supported.highest_vtl,
+        platform_version=supported.platform_version,
+        shared_gpa_boundary=supported.shared_gpa_boundary,
         policies=policies,
         cca_policies=[
             CCAPolicyModel(
@@ -209,7 +207,8 @@ def _platform(file: IgvmFile, one: SupportedPlatform) -> Platform:
                 lfa_policy=header.record.lfa_policy.name,
             )
             for header in _first(file, CCAPolicy)
-            if header.record.compatibility_mask & mask and one.platform_type == PlatformType.CCA
+            if header.record.compatibility_mask & mask
+            and supported.platform_type == PlatformType.CCA
         ],
         memory=_memory(file, mask),
     )
@@ -220,18 +219,18 @@ def _memory(file: IgvmFile, mask: int) -> Memory:
     import numpy as np
 
     table = file.table(PageData)
-    mine = _chosen(table, mask)
-    kinds = np.bincount(table[PageData.data_type][mine], minlength=4)
-    flags = table[PageData.flags][mine]
+    rows = _applies(table, mask)
+    kinds = np.bincount(table[PageData.data_type][rows], minlength=4)
+    flags = table[PageData.flags][rows]
     large = int(np.count_nonzero(flags & PageDataFlags.IS_2MB_PAGE))
-    normal = table[PageData.data_type][mine] == PageDataType.NORMAL
-    zero = int(np.count_nonzero(normal & (table[PageData.file_offset][mine] == 0)))
+    is_normal = table[PageData.data_type][rows] == PageDataType.NORMAL
+    zero = int(np.count_nonzero(is_normal & (table[PageData.file_offset][rows] == 0)))
     count = len(flags)
-    gpa = table[PageData.gpa][mine]
+    gpa = table[PageData.gpa][rows]
     top = int(gpa.argmax()) if count else 0
     areas, area_bytes = _parameters(file, mask)
     required = file.table(RequiredMemory)
-    needed = required[RequiredMemory.number_of_bytes][_chosen(required, mask)]
+    required_sizes = required[RequiredMemory.number_of_bytes][_applies(required, mask)]
     return Memory(
         pages=count,
         bytes=large * PAGE_SIZE_2M + (count - large) * file.page_size,
@@ -249,7 +248,7 @@ def _memory(file: IgvmFile, mask: int) -> Memory:
         ),
         parameter_areas=areas,
         parameter_bytes=area_bytes,
-        required_bytes=int(needed.sum(dtype=np.uint64)),
+        required_bytes=int(required_sizes.sum(dtype=np.uint64)),
     )
 
 
@@ -257,12 +256,12 @@ def _page_size(file: IgvmFile, flags: int) -> int:
     return PAGE_SIZE_2M if flags & PageDataFlags.IS_2MB_PAGE else file.page_size
 
 
-def _chosen(table: Table[R], mask: int) -> NDArray[np.bool_]:
+def _applies(table: Table[R], mask: int) -> NDArray[np.bool_]:
     """Which headers of a table are for a platform with `mask`."""
     import numpy as np
 
-    chosen: NDArray[np.bool_] = table.column("compatibility_mask") & np.uint32(mask) != 0
-    return chosen
+    applies: NDArray[np.bool_] = table.column("compatibility_mask") & np.uint32(mask) != 0
+    return applies
 
 
 def _parameters(file: IgvmFile, mask: int) -> tuple[int, int]:
@@ -271,5 +270,5 @@ def _parameters(file: IgvmFile, mask: int) -> tuple[int, int]:
     index = areas[ParameterArea.parameter_area_index].tolist()
     sizes = dict(zip(index, areas[ParameterArea.number_of_bytes].tolist(), strict=True))
     inserts = file.table(ParameterInsert)
-    inserted = inserts[ParameterInsert.parameter_area_index][_chosen(inserts, mask)].tolist()
-    return len(inserted), min(sum(sizes.get(one, 0) for one in inserted), _LARGEST)
+    inserted = inserts[ParameterInsert.parameter_area_index][_applies(inserts, mask)].tolist()
+    return len(inserted), min(sum(sizes.get(area, 0) for area in inserted), _LARGEST)

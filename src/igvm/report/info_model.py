@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from igvm.report.check_results import Result  # noqa: TC001 - msgspec reads annotations
 from igvm.report.file_model import FileModel  # noqa: TC001 - msgspec reads annotations
-from igvm.report.findings import Result  # noqa: TC001 - msgspec reads annotations
 from igvm.report.registers import Registers  # noqa: TC001 - msgspec reads annotations
 
 

@@ -35,8 +35,8 @@ def rebuild(dump: Dump | bytes | str, data: bytes | memoryview) -> bytes:
         message = f"there are {len(data)} bytes of file data, the dump is of {whole.file.data_size}"
         raise ValidationError(message)
     try:
-        layout = FixedHeaderV1 if len(whole.fixed_header) == len(FixedHeaderV1.FIELDS) else None
-        fixed = _packed(layout or FixedHeaderV2, whole.fixed_header)
+        is_first = len(whole.fixed_header) == len(FixedHeaderV1.FIELDS)
+        fixed = _packed(FixedHeaderV1 if is_first else FixedHeaderV2, whole.fixed_header)
         size = whole.fixed_header["variable_header_size"]
         section = _section(whole, size)
         gap = bytes.fromhex(whole.gap)
@@ -45,8 +45,8 @@ def rebuild(dump: Dump | bytes | str, data: bytes | memoryview) -> bytes:
         raise ValidationError(message) from error
     start = whole.fixed_header["variable_header_offset"]
     # The headers may lie over the fixed header in a file that is wrong; they have the same bytes.
-    before = (fixed + gap)[:start]
-    result = b"".join((before, section, (fixed + gap)[start + len(section) :], data))
+    outside = fixed + gap
+    result = b"".join((outside[:start], section, outside[start + len(section) :], data))
     if len(section) != size or len(result) != whole.file.size:
         raise ValidationError("the headers of the dump have not the size that it says")
     return result
@@ -54,13 +54,13 @@ def rebuild(dump: Dump | bytes | str, data: bytes | memoryview) -> bytes:
 
 def _section(whole: Dump, size: int) -> bytearray:
     """The variable headers; a little more than `size` bytes at most."""
-    made = bytearray()
+    section = bytearray()
     for entry in whole.headers:
         for header in _headers(entry):
-            made += header
-            if len(made) > size:
-                return made
-    return made + bytes.fromhex(whole.trailing)
+            section += header
+            if len(section) > size:
+                return section
+    return section + bytes.fromhex(whole.trailing)
 
 
 def _decoded(text: bytes | str) -> Dump:
@@ -89,12 +89,12 @@ def _body(entry: Entry, fields: dict[str, Any]) -> bytes:
     """The body of a header with these fields."""
     if entry.body is not None:
         return bytes.fromhex(entry.body)
-    kind = HeaderType(entry.type & ~OPTIONAL_BIT)
-    if kind == HeaderType.VERSION_STRING:
+    header_type = HeaderType(entry.type & ~OPTIONAL_BIT)
+    if header_type == HeaderType.VERSION_STRING:
         return str(fields["text"]).encode()
-    record = HEADERS[kind].record
+    record = HEADERS[header_type].record
     if record is None:
-        raise ValueError(f"a {kind.name} with fields")
+        raise ValueError(f"a {header_type.name} with fields")
     return _packed(record, fields)
 
 
@@ -108,5 +108,5 @@ def _value(item: Any, value: Any) -> Any:
     if item.kind == "octets":
         return bytes.fromhex(value)
     if item.kind == "record":
-        return item.type(**{one.name: _value(one, value[one.name]) for one in item.type.FIELDS})
+        return item.type(**{part.name: _value(part, value[part.name]) for part in item.type.FIELDS})
     return value

@@ -9,7 +9,7 @@ import msgspec
 from igvm.errors import FormatError
 from igvm.file.context import VBSContext
 from igvm.file.header_extents import data_range
-from igvm.report.words import flag_names
+from igvm.report.names_and_numbers import flag_names
 from igvm.spec.context import CCAContext, NativeContextX64
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 from igvm.wire.record import Record
@@ -45,7 +45,8 @@ MAIN: dict[str, tuple[str, ...]] = {
 }
 """The registers that a summary shows, by format."""
 
-_MOST = 1 << 64
+_TOO_WIDE = 1 << 64
+"""The first value that a JSON number of ours does not hold."""
 
 
 class Registers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,7 +69,7 @@ class Budget:
     """Bytes of registers that may still be decoded; bounds what overlapping contexts cost."""
 
     def __init__(self, file: IgvmFile) -> None:
-        self.left = len(file.buffer) + (1 << 16)
+        self._left = len(file.buffer) + (1 << 16)
 
     def take(self, file: IgvmFile, header: Header[Any]) -> None:
         """Account for the registers of `header`.
@@ -77,44 +78,44 @@ class Budget:
             FormatError: they are not in the file, or more was decoded than the file holds.
         """
         _, size = data_range(file, header)
-        if size > self.left:
+        if size > self._left:
             raise FormatError("the contexts before this one overlap so much that it is left out")
-        self.left -= size
+        self._left -= size
 
 
 def registers(context: Context) -> Registers:
     """The plain values of a decoded context."""
-    name = _FORMATS[type(context)]
+    format_name = _FORMATS[type(context)]
     if isinstance(context, VBSContext):
         return Registers(
-            format=name,
+            format=format_name,
             vtl=context.registers[0].vtl if context.registers else None,
             registers=_vbs(context),
         )
     features = flag_names(context.sev_features) if isinstance(context, SEVVMSA) else []
-    return Registers(format=name, registers=_present(context), sev_features=features)
+    return Registers(format=format_name, registers=_nonzero(context), sev_features=features)
 
 
-def _present(record: Record) -> dict[str, RegisterValue]:
+def _nonzero(record: Record) -> dict[str, RegisterValue]:
     """The fields of `record` that are not zero."""
-    result: dict[str, RegisterValue] = {}
+    values: dict[str, RegisterValue] = {}
     for item in record.FIELDS:
         value = getattr(record, item.name)
         if item.kind == "octets":
             if any(value):
-                result[item.name] = value.hex()
+                values[item.name] = value.hex()
         elif item.kind == "record":
             parts = {part.name: int(getattr(value, part.name)) for part in value.FIELDS}
             if any(parts.values()):
-                result[item.name] = {**parts}
+                values[item.name] = {**parts}
         elif value:
-            result[item.name] = int(value)
-    return result
+            values[item.name] = int(value)
+    return values
 
 
 def _vbs(context: VBSContext) -> dict[str, RegisterValue]:
     """Every register of a VBS context; a name that comes again gets a number."""
-    result: dict[str, RegisterValue] = {}
+    values: dict[str, RegisterValue] = {}
     seen: dict[str, int] = {}
     for register in context.registers:
         ((name, value),) = VBSContext(context.architecture, (register,)).values().items()
@@ -123,35 +124,35 @@ def _vbs(context: VBSContext) -> dict[str, RegisterValue]:
         if isinstance(value, Record):
             parts = {part.name: getattr(value, part.name) for part in value.FIELDS}
             pad = parts.pop("pad", b"")
-            result[key] = {**parts, "pad": pad.hex()} if any(pad) else parts
+            values[key] = {**parts, "pad": pad.hex()} if any(pad) else parts
         else:
-            result[key] = value if value < _MOST else register.register_value.hex()
-    return result
+            values[key] = value if value < _TOO_WIDE else register.register_value.hex()
+    return values
 
 
 def value_text(value: RegisterValue) -> str:
     """A register's value as text."""
     if isinstance(value, dict):
         parts = dict(value)
-        head = f"{parts.pop('selector'):#x} " if "selector" in parts else ""
-        return head + " ".join(
+        selector = f"{parts.pop('selector'):#x} " if "selector" in parts else ""
+        return selector + " ".join(
             f"{name} {part:#x}" if isinstance(part, int) else f"{name} {part}"
             for name, part in parts.items()
         )
     return f"{value:#x}" if isinstance(value, int) else value
 
 
-def main_text(one: Registers) -> list[str]:
+def main_text(context: Registers) -> list[str]:
     """The registers that a summary shows, those that are not zero."""
-    said: list[str] = [] if one.vtl is None else [f"vtl {one.vtl}"]
-    for name in MAIN[one.format]:
-        value = one.registers.get(name)
+    terms: list[str] = [] if context.vtl is None else [f"vtl {context.vtl}"]
+    for name in MAIN[context.format]:
+        value = context.registers.get(name)
         if not value:
             continue
         if isinstance(value, dict):
-            said.append(f"{name} {value['selector']:#x} base {value['base']:#x}")
+            terms.append(f"{name} {value['selector']:#x} base {value['base']:#x}")
         elif name == "sev_features":
-            said.append("features " + ", ".join(flag_names(SEVFeatures(int(value)))))
+            terms.append("features " + ", ".join(flag_names(SEVFeatures(int(value)))))
         else:
-            said.append(f"{name} {value_text(value)}")
-    return said
+            terms.append(f"{name} {value_text(value)}")
+    return terms

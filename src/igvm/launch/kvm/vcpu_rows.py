@@ -272,6 +272,11 @@ def _reset(
     return plan, reset_vmsa_of(signature, features, vmm, request.host).pack()
 
 
+def vcpus_asked_for(count: int) -> str:
+    """The sentence about the number of vCPUs."""
+    return f"{count} vCPU{'s' if count > 1 else ''}, as asked for"
+
+
 def _assumptions(
     plan: LaunchPlan,
     request: PlanRequest,
@@ -285,7 +290,7 @@ def _assumptions(
     vcpus = request.vcpus
     sentences = []
     if vcpus is not None:
-        sentences.append(f"{vcpus} vCPU{'s' if vcpus > 1 else ''}, as asked for")
+        sentences.append(vcpus_asked_for(vcpus))
     sentences.append(f"SEV_FEATURES {features:#x} on every vCPU")
     if is_used:
         sentences.append(

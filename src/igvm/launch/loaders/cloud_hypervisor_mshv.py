@@ -21,6 +21,9 @@ from igvm.spec.operations import Operation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from igvm.launch.lint.loader_rule import LoaderRule
     from igvm.launch.plan import LaunchPlan
     from igvm.launch.request import PlanRequest
@@ -44,9 +47,7 @@ def shape(plan: LaunchPlan, _request: PlanRequest) -> LaunchPlan:
     written = plan.of(Operation.NORMAL, Operation.UNMEASURED)
     written |= contexts & (rows["vp_index"] == 0)
     others = contexts & (rows["vp_index"] != 0)
-    for index in np.flatnonzero(others).tolist():
-        same = np.flatnonzero(written & (rows["gpa"] == rows["gpa"][index]))
-        rows["source"][index] = rows["source"][same[-1]] if len(same) else NO_SOURCE
+    rows["source"][others] = _sources_at(rows[written], rows["gpa"][others])
     imported = plan.of(*MEMORY, Operation.VP_CONTEXT)
     plan = plan.with_rows(rows).explained(
         others, "what memory holds there is imported in its place"
@@ -54,6 +55,19 @@ def shape(plan: LaunchPlan, _request: PlanRequest) -> LaunchPlan:
     imported_rows = plan.rows[imported]
     by_address = imported_rows[imported_rows["gpa"].argsort(kind="stable")]
     return plan.with_rows(np.concatenate([plan.rows[~imported], by_address]))
+
+
+def _sources_at(written: NDArray[np.void], gpa: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The source of the last of the rows `written` at each of `gpa`; none where there is none."""
+    import numpy as np
+
+    if not len(written):
+        return np.full(len(gpa), NO_SOURCE, np.int64)
+    order = written["gpa"].argsort(kind="stable")
+    places = written["gpa"][order]
+    at = np.searchsorted(places, gpa, side="right") - 1
+    sources: NDArray[np.int64] = written["source"][order][at.clip(min=0)]
+    return np.where((at >= 0) & (places[at.clip(min=0)] == gpa), sources, NO_SOURCE)
 
 
 def rules() -> Iterator[LoaderRule]:

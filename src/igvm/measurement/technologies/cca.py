@@ -72,7 +72,7 @@ def _no_hash(
 ) -> MeasurementError:
     return MeasurementError(
         message, path=plan.file.path, offset=policy.offset, header=policy.name,
-        field="hash_algorithm", hint=hint,
+        field="hash_algorithm", hint=hint, missing=None if hint is None else "realm",
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def _require(plan: LaunchPlan, realm: RealmParameters, algorithm: str) -> None:
     version = version_of(realm, algorithm)
     if policy is not None and algorithm == "sha384" and version < (2, 0):
         message = f"RMM {version[0]}.{version[1]} has no SHA-384"
-        raise _no_hash(plan, policy, message, "RMM 2.0 has it")
+        raise _no_hash(plan, policy, message, "RMM 2.0 has it: rmm=2.0")
     require_realm(realm, version)
     require_pages(plan, realm)
 

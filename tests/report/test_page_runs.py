@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import igvm
-from igvm.report.runs import runs
-from igvm.report.select import Selection, select
+from igvm.report.header_selection import Selection, select
+from igvm.report.page_runs import page_runs
 from tests import raw
 from tests.report.files import pages, sample
 
@@ -17,7 +17,9 @@ from tests.report.files import pages, sample
 def test_runs() -> None:
     """Adjacent data, the same data and no data each make a run; the odd page is alone."""
     file = igvm.parse(pages())
-    found = [(one.index, one.count, one.gpa, one.file_offset) for one in runs(file, file.index)]
+    found = [
+        (one.index, one.count, one.gpa, one.file_offset) for one in page_runs(file, file.index)
+    ]
     assert [
         (0, 1, 0, 0),
         (1, 5, 4096, 4096),
@@ -30,22 +32,22 @@ def test_runs() -> None:
 def test_nothing_is_joined_when_not_asked() -> None:
     """Without joining, each header is alone."""
     file = igvm.parse(pages())
-    assert [1] * 17 == [one.count for one in runs(file, file.index, join=False)]
+    assert [1] * 17 == [one.count for one in page_runs(file, file.index, join=False)]
 
 
 def test_a_gap_in_the_choice_ends_a_run() -> None:
     """Headers that are left out are not part of a run."""
     file = igvm.parse(pages())
     chosen = np.array([1, 2, 4, 5, 11])
-    assert [(1, 2), (4, 2), (11, 1)] == [(one.index, one.count) for one in runs(file, chosen)]
-    assert [] == list(runs(file, chosen[:0]))
+    assert [(1, 2), (4, 2), (11, 1)] == [(one.index, one.count) for one in page_runs(file, chosen)]
+    assert [] == list(page_runs(file, chosen[:0]))
 
 
 def test_a_wrapping_address_ends_a_run() -> None:
     """Memory does not go on from the last page at address 0."""
     heads = raw.platform(2) + raw.page((1 << 64) - 4096) + raw.page(0)
     file = igvm.parse(raw.Raw(heads).file())
-    assert [1, 1, 1] == [one.count for one in runs(file, file.index)]
+    assert [1, 1, 1] == [one.count for one in page_runs(file, file.index)]
 
 
 @given(
@@ -68,7 +70,7 @@ def test_runs_say_all(rows: list[tuple[int, int, int, int, bool]]) -> None:
     )
     file = igvm.parse(raw.Raw(heads).file())
     position = 0
-    for one in runs(file, file.index):
+    for one in page_runs(file, file.index):
         first = file.header(one.index).record
         for i in range(one.count):
             assert position == one.index + i

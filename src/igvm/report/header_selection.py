@@ -47,16 +47,16 @@ def select(file: IgvmFile, selection: Selection) -> NDArray[np.intp]:
     count = len(file.types)
     chosen = np.ones(count, np.bool_)
     if selection.sections:
-        chosen &= np.isin(file.sections, [int(one) for one in selection.sections])
+        chosen &= np.isin(file.sections, [int(section) for section in selection.sections])
     if selection.types:
-        chosen &= np.isin(file.types, [int(one) for one in selection.types])
+        chosen &= np.isin(file.types, [int(header_type) for header_type in selection.types])
     if selection.platforms:
         chosen &= _for_platforms(file, selection.platforms)
     if selection.indexes:
-        wanted = np.zeros(count, np.bool_)
+        in_range = np.zeros(count, np.bool_)
         for first, end in selection.indexes:
-            wanted[max(first, 0) : max(end, 0)] = True
-        chosen &= wanted
+            in_range[max(first, 0) : max(end, 0)] = True
+        chosen &= in_range
     if selection.addresses:
         chosen &= _touching(file, selection.addresses)
     return np.flatnonzero(chosen)
@@ -69,8 +69,8 @@ def _for_platforms(file: IgvmFile, platforms: tuple[PlatformType, ...]) -> NDArr
     mask = 0
     for kind in platforms:
         if kind not in file.platform_masks:
-            there = ", ".join(one.name for one in file.platform_masks) or "no platform"
-            message = f"the file is for {there}, not for {kind.name}"
+            names = ", ".join(platform.name for platform in file.platform_masks) or "no platform"
+            message = f"the file is for {names}, not for {kind.name}"
             raise ValidationError(message, path=file.path)
         mask |= file.platform_masks[kind]
     chosen: NDArray[np.bool_] = file.masks & np.uint32(mask) != 0

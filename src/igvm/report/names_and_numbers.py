@@ -42,17 +42,17 @@ def bytes_text(size: int) -> str:
     return f"{size / scale:,.1f} {_UNITS[unit]}"
 
 
-def count_text(count: int, one: str, many: str = "") -> str:
+def count_text(count: int, noun: str, plural: str = "") -> str:
     """A count with its noun: `1 error`, `2 errors`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def flag_names(flags: IntFlag) -> list[str]:
     """The names of the bits that are set; bits without a name together as one number."""
     kind = type(flags)
-    names = [one.name for one in kind if one & flags and one.name]
-    rest = int(flags) & ~sum(kind)
-    return names + ([f"{rest:#x}"] if rest else [])
+    names = [flag.name for flag in kind if flag & flags and flag.name]
+    unnamed = int(flags) & ~sum(kind)
+    return names + ([f"{unnamed:#x}"] if unnamed else [])
 
 
 def mask_names(file: IgvmFile, mask: int) -> list[str]:
@@ -61,8 +61,8 @@ def mask_names(file: IgvmFile, mask: int) -> list[str]:
     known = 0
     for bits in file.platform_masks.values():
         known |= bits
-    rest = mask & ~known
-    return names + ([f"{rest:#x}"] if rest else [])
+    unnamed = mask & ~known
+    return names + ([f"{unnamed:#x}"] if unnamed else [])
 
 
 def policy_text(value: int, kind: PlatformType) -> str:
@@ -71,13 +71,13 @@ def policy_text(value: int, kind: PlatformType) -> str:
     if layout is None:
         return f"{value:#x}"
     policy = layout(value)
-    said: list[str] = []
-    values = policy.as_dict()
+    terms: list[str] = []
+    fields = policy.as_dict()
     if isinstance(policy, SNPPolicy):
-        said.append(f"ABI {values.pop('abi_major')}.{values.pop('abi_minor')}")
-        if not values.pop("reserved_must_be_one"):
-            said.append("bit 17 clear")
-    said += [name for name, bit in values.items() if bit]
+        terms.append(f"ABI {fields.pop('abi_major')}.{fields.pop('abi_minor')}")
+        if not fields.pop("reserved_must_be_one"):
+            terms.append("bit 17 clear")
+    terms += [name for name, bit in fields.items() if bit]
     if policy.unknown:
-        said.append(f"unknown bits {policy.unknown:#x}")
-    return f"{value:#x} ({', '.join(said) or 'nothing allowed'})"
+        terms.append(f"unknown bits {policy.unknown:#x}")
+    return f"{value:#x} ({', '.join(terms) or 'nothing allowed'})"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
 
 
-class Run(msgspec.Struct, frozen=True, gc=False):
+class PageRun(msgspec.Struct, frozen=True, gc=False):
     """`count` headers from position `index` on, equal up to these steps from one to the next."""
 
     index: int
@@ -27,7 +27,7 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     file_offset: int = 0
 
 
-def runs(file: IgvmFile, chosen: NDArray[np.intp], *, join: bool = True) -> Iterator[Run]:
+def page_runs(file: IgvmFile, chosen: NDArray[np.intp], *, join: bool = True) -> Iterator[PageRun]:
     """The chosen headers in order, pages that go on from the page before joined.
 
     Pages go on where type, mask, flags and the rest are equal, the address is the next page's
@@ -36,27 +36,26 @@ def runs(file: IgvmFile, chosen: NDArray[np.intp], *, join: bool = True) -> Iter
     import numpy as np
 
     if not join:
-        yield from (Run(index) for index in chosen.tolist())
+        yield from (PageRun(index) for index in chosen.tolist())
         return
     if not len(chosen):
         return
-    kinds = _steps(file)
     # Where the headers of `chosen` are not neighbours in the file, nothing goes on.
-    kinds = np.where(np.diff(chosen, append=-2) == 1, kinds[chosen], -1)
-    # A block is a stretch of equal kinds; a page between two blocks belongs to the first.
-    edges = np.flatnonzero(np.diff(kinds, prepend=-2))
+    steps = np.where(np.diff(chosen, append=-2) == 1, _steps(file)[chosen], -1)
+    # A block is a stretch of equal steps; a page between two blocks belongs to the first.
+    edges = np.flatnonzero(np.diff(steps, prepend=-2))
     start = 0
     for edge, end in zip(edges.tolist(), [*edges[1:].tolist(), len(chosen)], strict=True):
-        kind = int(kinds[edge])
+        step = int(steps[edge])
         first = max(edge, start)
-        if kind >= 0 and end > first:
+        if step >= 0 and end > first:
             index, count = int(chosen[first]), end - first + 1
             page = page_bytes(int(file.header(index).flags), file.page_size)
-            yield Run(index, count, page, page if kind else 0)
+            yield PageRun(index, count, page, page if step else 0)
             start = end + 1
-        elif kind < 0:
+        elif step < 0:
             for position in range(first, end):
-                yield Run(int(chosen[position]))
+                yield PageRun(int(chosen[position]))
             start = max(start, end)
 
 
@@ -72,10 +71,10 @@ def _steps(file: IgvmFile) -> NDArray[np.int8]:
     flags = table[PageData.flags]
     offset = table[PageData.file_offset].astype(np.int64)
     size = page_bytes(flags, file.page_size)
-    kind = file.walk.types[table.index]
+    types = file.walk.types[table.index]
     alike = (np.diff(table.index) == 1) & (gpa[1:] > gpa[:-1])
     alike &= gpa[1:] - gpa[:-1] == size[:-1].astype(np.uint64)
-    for column in (kind, flags, *(table.column(name) for name in _EQUAL)):
+    for column in (types, flags, *(table.column(name) for name in _EQUAL)):
         alike &= column[1:] == column[:-1]
     step = np.diff(offset)
     adjacent = alike & (step == size[:-1]) & (offset[:-1] != 0)

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from igvm.report.layout import columns, cut, flow, line, plain, printable, shorten, table, words
+from igvm.report.terminal_text import (
+    columns,
+    cut,
+    flow,
+    line,
+    paragraph,
+    plain,
+    printable,
+    shorten,
+    table,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +84,9 @@ def test_flow_never_passes_the_margin(tokens: list[str], indent: int) -> None:
     assert "".join(tokens).replace(" ", "") == "".join(lines).replace(" ", "")
 
 
-def test_words() -> None:
+def test_paragraph() -> None:
     """A sentence is broken at its blanks."""
-    lines = [plain(one) for one in words("word " * 20, first=line("  "), indent=2)]
+    lines = [plain(one) for one in paragraph("word " * 20, first=line("  "), indent=2)]
     assert ["  " + " ".join(["word"] * 15), "  " + " ".join(["word"] * 5)] == lines
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 import igvm
-from igvm.report.words import bytes_text, count_text, file_name, flag_names, mask_names, policy_text
+from igvm.report.names_and_numbers import (
+    bytes_text,
+    count_text,
+    file_name,
+    flag_names,
+    mask_names,
+    policy_text,
+)
 from tests import raw
 
 

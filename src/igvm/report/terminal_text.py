@@ -27,9 +27,9 @@ def line(*parts: str | Piece) -> Line:
     return tuple((part, "") if isinstance(part, str) else part for part in parts if part)
 
 
-def plain(one: Line) -> str:
+def plain(styled: Line) -> str:
     """The text of a line, without trailing blanks."""
-    return "".join(text for text, _ in one).rstrip()
+    return "".join(text for text, _ in styled).rstrip()
 
 
 def printable(text: str) -> str:
@@ -41,7 +41,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
     )
 
 
@@ -49,7 +50,7 @@ def columns(text: str) -> int:
     """Columns that printable text takes in a terminal."""
     if text.isascii():
         return len(text)
-    return sum(1 + (unicodedata.east_asian_width(one) in {"F", "W"}) for one in text)
+    return sum(1 + (unicodedata.east_asian_width(letter) in {"F", "W"}) for letter in text)
 
 
 def cut(text: str, width: int) -> tuple[str, str]:
@@ -57,10 +58,10 @@ def cut(text: str, width: int) -> tuple[str, str]:
     if text.isascii():
         return text[:width], text[width:]
     used = 0
-    for place, character in enumerate(text):
-        used += columns(character)
-        if used > width and place:
-            return text[:place], text[place:]
+    for position, letter in enumerate(text):
+        used += columns(letter)
+        if used > width and position:
+            return text[:position], text[position:]
     return text, ""
 
 
@@ -82,26 +83,26 @@ def flow(
 
     `first` starts the first line; the others start with `indent` blanks.
     """
-    current = list(first)
-    used = columns("".join(text for text, _ in current))
-    empty = True
+    pieces = list(first)
+    used = columns("".join(text for text, _ in pieces))
+    is_empty = True
     for token in tokens:
         text, style = (token, "") if isinstance(token, str) else token
         while text:
-            space = "" if empty else gap
+            space = "" if is_empty else gap
             room = WIDTH - used - len(space)
             if columns(text) <= room:
-                current += [(space, ""), (text, style)]
+                pieces += [(space, ""), (text, style)]
                 used += len(space) + columns(text)
-                empty = False
+                is_empty = False
                 break
-            if empty and used <= indent:
-                part, text = _broken(text, room)
-                current.append((part, style))
-            yield tuple(current)
-            current, used, empty = [(" " * indent, "")], indent, True
-    if not empty or first:
-        yield tuple(current)
+            if is_empty and used <= indent:
+                start, text = _broken(text, room)
+                pieces.append((start, style))
+            yield tuple(pieces)
+            pieces, used, is_empty = [(" " * indent, "")], indent, True
+    if not is_empty or first:
+        yield tuple(pieces)
 
 
 def _broken(text: str, width: int) -> tuple[str, str]:
@@ -111,7 +112,7 @@ def _broken(text: str, width: int) -> tuple[str, str]:
     return (head[:blank], text[blank + 1 :]) if tail and blank > 0 else (head, tail)
 
 
-def words(text: str, *, first: Line = (), indent: int = 0, style: str = "") -> Iterator[Line]:
+def paragraph(text: str, *, first: Line = (), indent: int = 0, style: str = "") -> Iterator[Line]:
     """Lines that hold `text`, broken at blanks."""
     return flow(((word, style) for word in text.split(" ")), first=first, indent=indent, gap=" ")
 
@@ -120,7 +121,7 @@ def table(
     rows: Sequence[Sequence[str | Piece]], *, indent: int = 2, right: frozenset[int] = frozenset()
 ) -> Iterator[Line]:
     """Rows with their columns aligned, to the right those in `right`; cells are cut to fit."""
-    cells = [[(one, "") if isinstance(one, str) else one for one in row] for row in rows]
+    cells = [[(cell, "") if isinstance(cell, str) else cell for cell in row] for row in rows]
     count = max(map(len, cells), default=0)
     widths = [
         max((columns(row[i][0]) for row in cells if i < len(row)), default=0) for i in range(count)

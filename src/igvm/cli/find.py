@@ -1,0 +1,117 @@
+"""`igvm find`: what leads to a digest that hardware reported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from igvm.cli.launch_options import (
+    CPU,
+    DIGEST,
+    HOST,
+    KERNEL,
+    LAUNCH_OPTIONS,
+    LOADER,
+    PLATFORM,
+    SEV_FEATURES,
+    VCPUS,
+)
+from igvm.cli.launch_request import launch_request
+from igvm.cli.messages import FOUND, UNREADABLE, USAGE, complain, complain_of, os_message
+from igvm.cli.options import FILES, JSON
+from igvm.cli.streams import open_file, print_json, print_lines, progress_bar
+from igvm.cli.verb import verb
+
+if TYPE_CHECKING:
+    from igvm.cli.launch_request import LaunchRequest
+    from igvm.file.view import IgvmFile
+    from igvm.measurement.search.find import Match, Search
+    from igvm.report.searches import FileSearch
+
+
+@verb(
+    "find",
+    DIGEST,
+    FILES,
+    *LAUNCH_OPTIONS,
+    JSON,
+    summary="Search files for what leads to a digest.",
+)
+def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_options: Any) -> int:
+    """Search files for what leads to a digest from an attestation report.
+
+    Tried are all loaders, 1 to 64 vCPUs, every processor and the SEV_FEATURES that hosts turn on;
+    what an option says is not varied. Exits with 1 if nothing is found in any file, and with 3 if
+    a file cannot be read or none has digests of this size.
+    """
+    request = launch_request(**launch_options)
+    from igvm.errors import IgvmError, ValidationError
+    from igvm.report.encode import encode
+    from igvm.report.names_and_numbers import file_name
+    from igvm.report.refusal import Refusal
+    from igvm.report.search_text import search_text
+    from igvm.report.searches import FileSearch, FindReport
+
+    files: list[FileSearch] = []
+    has_unreadable, refused_code = False, 0
+    for path in paths:
+        file = search = refusal = None
+        try:
+            file = open_file(path)
+            search = _search(file, digest, request)
+        except IgvmError as error:
+            message = str(error) if error.path else f"{path}: {error}"
+            code = complain_of(error, message)
+            # A platform that the file is not for is a matter of what was asked.
+            refused_code = max(refused_code, USAGE if isinstance(error, ValidationError) else code)
+            has_unreadable |= file is None
+            refusal = Refusal.of(error)
+        except OSError as error:
+            complain(os_message(error))
+            has_unreadable = True
+            refusal = Refusal(message=error.strerror or str(error))
+        name = file_name(path if file is None else file.path)
+        files.append(FileSearch(name=name, search=search, refusal=refusal))
+        if search is not None and json == "off":
+            print_lines(search_text(search, _options, name if len(paths) > 1 else None))
+    if json != "off":
+        print_json([encode(FindReport(digest=digest, files=files), pretty=json == "pretty")])
+    searches = [searched.search for searched in files if searched.search is not None]
+    if has_unreadable:
+        return UNREADABLE
+    if not searches:
+        return refused_code
+    return 0 if any(search.matches for search in searches) else FOUND
+
+
+def _search(file: IgvmFile, digest: bytes, request: LaunchRequest) -> Search:
+    """What leads to `digest` in one file, with a bar on a terminal meanwhile.
+
+    Raises:
+        IgvmError: the file cannot be searched.
+    """
+    from igvm.report.searches import search_file
+
+    with progress_bar("searching") as progress:
+        return search_file(
+            file,
+            digest,
+            platforms=request.platforms,
+            loaders=request.loaders,
+            vcpus=request.vcpus,
+            settings=request.settings,
+            progress=progress,
+        )
+
+
+def _options(match: Match) -> list[str]:
+    """How `igvm measure` is told what leads to the digest."""
+    said = {
+        PLATFORM: match.platform.name,
+        LOADER: match.loader,
+        VCPUS: match.vcpus,
+        CPU: match.cpu,
+        SEV_FEATURES: None if match.sev_features is None else f"{match.sev_features:#x}",
+        KERNEL: "..." if match.hashes else None,
+    }
+    options = [f"{option.flags[0]} {value}" for option, value in said.items() if value is not None]
+    return [*options, *(f"{HOST.flags[0]} {axis}={value}" for axis, value in match.host.items())]

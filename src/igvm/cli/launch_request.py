@@ -1,0 +1,106 @@
+"""From the options of a launch to what the library wants to know."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from igvm.cli.launch_options import LOADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from igvm.launch.kernel_hashes import KernelHashes
+    from igvm.report.launch_settings import LaunchSettings
+    from igvm.spec.enums import PlatformType
+
+
+class LaunchRequest(NamedTuple):
+    """The launches that were asked for."""
+
+    platforms: tuple[PlatformType, ...]
+    """None for all of the file."""
+    loaders: tuple[str, ...]
+    """None for all."""
+    vcpus: tuple[int, ...]
+    """None where no number was given."""
+    settings: LaunchSettings
+
+    @property
+    def has_several(self) -> bool:
+        """Whether there may be more than one launch of a platform."""
+        return len(self.loaders) != 1 or len(self.vcpus) > 1
+
+
+def launch_request(
+    *,
+    platform: tuple[PlatformType, ...],
+    loader: tuple[str, ...],
+    vcpus: tuple[int, ...] | None,
+    cpu: str | None,
+    sev_features: int | None,
+    kernel: str | None,
+    initrd: str | None,
+    append: str | None,
+    realm: Any,
+    host: tuple[tuple[str, str], ...] = (),
+) -> LaunchRequest:
+    """What the options of a launch ask for.
+
+    Raises:
+        UsageError: they do not go together.
+        OSError: a file cannot be read.
+    """
+    from igvm.launch.request import PlanRequest
+    from igvm.report.launch_settings import LaunchSettings
+
+    every = set(loader) >= set(LOADER.value.read("all")) if LOADER.value else False
+    names = () if every else loader
+    hashes = _kernel_hashes(kernel, initrd, append, names)
+    wanted = PlanRequest(cpu=cpu, sev_features=sev_features, hashes=hashes, host=dict(host))
+    settings = LaunchSettings(wanted, realm)
+    return LaunchRequest(platform, names, vcpus or (), settings)
+
+
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """Inside, a request that does not fit the files is an error of usage."""
+    from igvm.errors import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        raise click.UsageError(error.message) from None
+
+
+def _kernel_hashes(
+    kernel: str | None, initrd: str | None, append: str | None, names: tuple[str, ...]
+) -> KernelHashes | None:
+    """The hashes of a kernel that is given to one of the loaders `names`, none meaning all.
+
+    Raises:
+        UsageError: there is an initrd or a command line and no kernel, or nothing measures it.
+        OSError: a file cannot be read.
+    """
+    if kernel is None:
+        if initrd is not None or append is not None:
+            raise click.UsageError("--initrd and --append need --kernel")
+        return None
+    from igvm.launch.kernel_hashes import KernelHashes
+    from igvm.launch.loader_table import loaders
+
+    takers = [loader.name for loader in loaders().values() if loader.takes_hashes]
+    if names and not set(takers) & set(names):
+        raise click.UsageError(f"of all loaders only {', '.join(takers)} measures a --kernel")
+    text = append or ""
+    if text.startswith("@"):
+        text = os.fsdecode(_read(text[1:])).rstrip("\n")
+    return KernelHashes.of(_read(kernel), _read(initrd) if initrd else b"", text)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()

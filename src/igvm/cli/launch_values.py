@@ -1,0 +1,133 @@
+"""How the values are read that a launch depends on: digests, vCPUs, processors, Realms."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from igvm.cli.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from igvm.measurement.realm import RealmParameters
+
+_MOST_NUMBERS = 1024
+_MOST_VCPUS = 1 << 16
+
+
+class Digest(Value):
+    """A digest in hexadecimal, in any case, with or without 0x, blanks and colons."""
+
+    def read(self, text: str) -> bytes:
+        """The bytes of the digest."""
+        digits = re.sub(r"[\s:]", "", text).lower().removeprefix("0x")
+        if len(digits) not in {64, 96, 128} or re.fullmatch("[0-9a-f]*", digits) is None:
+            start = text if len(text) <= 20 else f"{text[:17]}..."
+            raise ValueError(f"{start!r} is not 32, 48 or 64 bytes in hexadecimal")
+        return bytes.fromhex(digits)
+
+
+class VcpuNumbers(Value):
+    """Numbers of vCPUs: `1,2,4` or `1-8`."""
+
+    def read(self, text: str) -> tuple[int, ...]:
+        """The numbers, each once and in the order given."""
+        numbers: dict[int, None] = {}
+        for part in text.split(","):
+            match = re.fullmatch(r"\s*([0-9]{1,6})(?:-([0-9]{1,6}))?\s*", part)
+            low = int(match[1]) if match else 0
+            high = int(match[2] or low) if match else 0
+            if not 0 < low <= high <= _MOST_VCPUS or high - low >= _MOST_NUMBERS:
+                raise ValueError(f"{part!r} is no number of vCPUs")
+            numbers |= dict.fromkeys(range(low, high + 1))
+        return tuple(numbers)
+
+
+class Processor(Value):
+    """A processor model of QEMU or a CPU signature."""
+
+    def read(self, text: str) -> str:
+        """The text, if it is one."""
+        from igvm.errors import ValidationError
+        from igvm.launch.processors import signature_of
+
+        try:
+            signature = signature_of(text)
+        except ValidationError as error:
+            raise ValueError(f"{error.message}; {error.hint}") from None
+        if not 0 <= signature < 1 << 32:
+            raise ValueError(f"{text!r} is no CPU signature of 32 bits")
+        return text
+
+    def complete(self, start: str) -> Iterable[str]:
+        """The models that begin so, in any case."""
+        from igvm.launch.processors import CPU_SIGNATURES
+
+        return [name for name in CPU_SIGNATURES if name.lower().startswith(start.lower())]
+
+
+class Realm(Value):
+    """What a VMM chooses for a Realm: `s2sz=40,num_bps=5,num_wps=3,ripas=0x0-0x200000`."""
+
+    def read(self, text: str) -> RealmParameters:
+        """The parameters."""
+        from igvm.measurement.realm import RealmParameters
+
+        numbers: dict[str, Any] = {}
+        ripas: list[tuple[int, int]] = []
+        for part in text.split(","):
+            name, _, value = (piece.strip() for piece in part.partition("="))
+            if name == "ripas":
+                base, _, top = value.partition("-")
+                ripas.append((_number(name, base), _number(name, top)))
+            elif name == "rmm":
+                major, _, minor = value.partition(".")
+                numbers["rmm"] = (_number(name, major), _number(name, minor or "0"))
+            elif name in RealmParameters.__struct_fields__:
+                numbers[name] = _number(name, value)
+            else:
+                raise ValueError(f"{part!r} is none of {', '.join(_parameters())}")
+        if "s2sz" not in numbers:
+            raise ValueError("s2sz, the width of the IPA space in bits, is missing")
+        return RealmParameters(**numbers, ripas=tuple(ripas))
+
+    def complete(self, start: str) -> Iterable[str]:
+        """The parameters that the last part may become."""
+        before, comma, last = start.rpartition(",")
+        names = (form.partition("=")[0] for form in _parameters())
+        return [f"{before}{comma}{name}=" for name in names if name.startswith(last)]
+
+
+_FORMS = {"ripas": "ripas=BASE-TOP", "rmm": "rmm=MAJOR.MINOR"}
+"""How the parameters are given that are not one number."""
+
+
+def _parameters() -> list[str]:
+    """The parameters of a Realm, those that are not one number in the form that they have."""
+    from igvm.measurement.realm import RealmParameters
+
+    plain = [name for name in RealmParameters.__struct_fields__ if name not in _FORMS]
+    return [*plain, *_FORMS.values()]
+
+
+def _number(name: str, text: str) -> int:
+    """A number for a parameter, decimal or with 0x."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1 << 64:
+        raise ValueError(f"{text!r} is no number for {name}")
+    return number
+
+
+class HostChoice(Value):
+    """What a host does otherwise than its loader: `fpu=none`."""
+
+    def read(self, text: str) -> tuple[str, str]:
+        """The axis and its value."""
+        axis, separator, value = text.partition("=")
+        if not separator or not axis.strip() or not value.strip():
+            raise ValueError(f"{text!r} is not AXIS=VALUE, such as fpu=none")
+        return axis.strip(), value.strip()

@@ -1,0 +1,125 @@
+"""What checking a file says: findings by rule set or loader, counted, and each verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from igvm.checks import check
+from igvm.checks.finding import Finding, Severity
+from igvm.report.names_and_numbers import file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from igvm.errors import FormatError
+    from igvm.file.view import IgvmFile
+
+UNREADABLE = "unreadable"
+"""The rule of a file that cannot be read at all."""
+
+SPECIFICATION = "spec"
+"""The rule set that is no release of the reference."""
+
+REFERENCE = "igvm-"
+"""What the rule set of a release of the reference starts with."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule set says to one file; the counts include what is not listed."""
+
+    rules: str
+    verdict: Literal["accepted", "rejected", "crashes"]
+    """Whether there is no error; `crashes` where the reference panics on the file."""
+    errors: int
+    warnings: int
+    notes: int
+    findings: list[Finding]
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """One file and what the rule sets say to it."""
+
+    name: str | None
+    readable: bool
+    results: list[Result]
+
+
+class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `igvm check --json` prints."""
+
+    schema: Literal["igvm.check/1"] = "igvm.check/1"
+    files: list[Checked]
+
+    @property
+    def errors(self) -> int:
+        """Errors in all files, under all rule sets."""
+        return sum(result.errors for checked_file in self.files for result in checked_file.results)
+
+
+def checked(
+    file: IgvmFile,
+    rules: Sequence[str] = (SPECIFICATION,),
+    *,
+    loaders: Sequence[str] = (),
+    severity: Severity = Severity.NOTE,
+    most: int = 100,
+) -> Checked:
+    """What each of `rules` says to `file`, and what becomes of it in each of `loaders`.
+
+    Findings below `severity` are counted, not listed.
+    """
+    results = [_result(name, check(file, name, most=most), severity) for name in rules]
+    if loaders:
+        from igvm.launch.lint import lint
+
+        results += [_result(name, lint(file, name, most=most), severity) for name in loaders]
+    return Checked(name=file_name(file.path), readable=True, results=results)
+
+
+def unreadable(
+    error: FormatError, data: bytes | memoryview, rules: Sequence[str] = (SPECIFICATION,)
+) -> Checked:
+    """What each of `rules` says to bytes that cannot be opened as a file."""
+    from igvm.checks.reference import verdict_of_bytes
+
+    finding = Finding(
+        rule=UNREADABLE,
+        severity=Severity.ERROR,
+        message="; ".join(part for part in (error.message, error.hint) if part),
+        header_type=error.header,
+        field=error.field or None,
+        offset=error.offset,
+    )
+    results = []
+    for name in rules:
+        findings = [finding]
+        if name != SPECIFICATION:
+            findings = verdict_of_bytes(data, name.removeprefix(REFERENCE))
+        results.append(_result(name, findings, Severity.NOTE))
+    return Checked(name=file_name(error.path), readable=False, results=results)
+
+
+def _result(rules: str, findings: list[Finding], severity: Severity) -> Result:
+    """The findings of one rule set or loader, counted."""
+    counts = dict.fromkeys(Severity, 0)
+    for finding in findings:
+        counts[finding.severity] += 1 + finding.more
+    is_wrong = counts[Severity.ERROR] > 0
+    crashes = is_wrong and rules.startswith(REFERENCE) and any(map(_crashes, findings))
+    return Result(
+        rules=rules,
+        verdict="crashes" if crashes else "rejected" if is_wrong else "accepted",
+        errors=counts[Severity.ERROR],
+        warnings=counts[Severity.WARNING],
+        notes=counts[Severity.NOTE],
+        findings=[finding for finding in findings if finding.severity >= severity],
+    )
+
+
+def _crashes(finding: Finding) -> bool:
+    """Whether the reference panics where it should report this finding of its rules."""
+    from igvm.checks.reference import REFERENCE_RULES
+
+    return REFERENCE_RULES[finding.rule.partition("/")[2]].crashes

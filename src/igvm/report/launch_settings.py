@@ -1,0 +1,140 @@
+"""What a launch depends on besides the file, and which launches of a file are asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from igvm.errors import ValidationError
+from igvm.launch.loader_table import loaders as all_loaders
+from igvm.launch.request import PlanRequest
+from igvm.measurement.measure import hosted_plan
+from igvm.spec.enums import PlatformType
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from igvm.file.view import IgvmFile
+    from igvm.launch.plan import LaunchPlan
+    from igvm.measurement.realm import RealmParameters
+
+
+class LaunchSettings(NamedTuple):
+    """What a launch depends on besides the file, its loader and the number of vCPUs."""
+
+    request: PlanRequest = PlanRequest()
+    """What a plan is made for, but for the number of vCPUs."""
+    realm: RealmParameters | None = None
+    """What the VMM chooses for a Realm."""
+
+    def plan(self, file: IgvmFile, launch: Launch) -> LaunchPlan:
+        """The plan of a launch with these settings.
+
+        Raises:
+            ValidationError: the file is not for the platform, or the loader has no use for
+                something that was asked for.
+            LoadError: the loader refuses the file.
+        """
+        request = msgspec.structs.replace(self.request, vcpus=launch.vcpus)
+        return hosted_plan(file, launch.platform, launch.loader, request)
+
+
+class Launch(NamedTuple):
+    """Who loads which platform of a file, for how many vCPUs."""
+
+    platform: PlatformType
+    loader: str
+    vcpus: int | None = None
+
+
+def loaders_of(platform: PlatformType) -> list[str]:
+    """The names of the loaders that lead to a measurement of `platform`, in the table's order."""
+    return [name for name, loader in all_loaders().items() if platform in loader.measures]
+
+
+def platforms_of(file: IgvmFile, wanted: Collection[PlatformType] = ()) -> list[PlatformType]:
+    """Those of `wanted`, each once, or all platforms of `file` where none is.
+
+    Raises:
+        ValidationError: the file is not for one of them.
+    """
+    available = list(file.platform_masks)
+    for platform in wanted:
+        if platform not in available:
+            names = ", ".join(kind.name for kind in available) or "no platform"
+            message = f"the file is for {names}, not for {platform.name}"
+            raise ValidationError(message, path=file.path)
+    return list(dict.fromkeys(wanted)) or available
+
+
+def launches(
+    file: IgvmFile,
+    *,
+    platforms: Collection[PlatformType] = (),
+    loaders: Collection[str] = (),
+    vcpus: Sequence[int] = (),
+) -> list[Launch]:
+    """Every combination of platform, loader and number of vCPUs, and NATIVE once.
+
+    Args:
+        file: an open file.
+        platforms: the platforms; none for all of the file.
+        loaders: their names; none for all. A platform that a loader does not load is left out.
+        vcpus: the numbers of vCPUs; none for one launch without a number.
+
+    Raises:
+        ValidationError: the file is not for one of `platforms`, a loader does not load one of
+            them, or no loader loads anything of the file.
+    """
+    combinations: list[Launch] = []
+    refused: list[str] = []
+    for platform in platforms_of(file, platforms):
+        if platform == PlatformType.NATIVE:
+            combinations.append(Launch(platform, "reference"))
+            continue
+        able = loaders_of(platform)
+        names = [name for name in loaders or able if name in able]
+        refused += [
+            f"loader {name} does not load {platform.name}" for name in loaders if name not in able
+        ]
+        if refused and platforms:
+            raise ValidationError(refused[0], path=file.path)
+        combinations += [
+            Launch(platform, name, count) for name in names for count in vcpus or (None,)
+        ]
+    if refused and all(launch.platform == PlatformType.NATIVE for launch in combinations):
+        raise ValidationError(refused[0], path=file.path)
+    return combinations
+
+
+def shared_platforms(
+    first: IgvmFile,
+    second: IgvmFile,
+    *,
+    platforms: Collection[PlatformType] = (),
+    loaders: Collection[str] = (),
+) -> list[PlatformType]:
+    """The measured platforms of both files that every one of `loaders` loads.
+
+    Args:
+        first: an open file.
+        second: another, or the same.
+        platforms: the platforms to choose from; none for all of `first`.
+        loaders: names of loaders.
+
+    Raises:
+        ValidationError: there is none, or not all of `platforms`.
+    """
+    wanted = platforms_of(first, platforms)
+    shared: list[PlatformType] = [
+        platform
+        for platform in wanted
+        if platform != PlatformType.NATIVE
+        and platform in second.platform_masks
+        and set(loaders) <= set(loaders_of(platform))
+    ]
+    if not shared or (platforms and shared != wanted):
+        names = ", ".join(platform.name for platform in wanted)
+        raise ValidationError(f"not both launches are for {names}")
+    return shared

@@ -1,0 +1,185 @@
+"""Launch measurements as text: a block a platform, or a table of loaders and vCPU counts."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from igvm.report.names_and_numbers import count_text
+from igvm.report.terminal_text import line, paragraph, printable, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from igvm.report.measurements import Expected, MeasureResult
+    from igvm.report.refusal import Refusal
+    from igvm.report.terminal_text import Line, Piece
+    from igvm.spec.enums import PlatformType
+
+    Advice = Callable[[Refusal], str | None]
+
+_ALGORITHMS = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
+_LABEL = 10
+"""Columns before a digest."""
+_CELL = 10
+"""Hexadecimal digits of a digest in a table."""
+_COLUMNS = 4
+"""Numbers of vCPUs beside each other."""
+
+
+def blocks_text(results: Iterable[MeasureResult]) -> Iterator[Line]:
+    """One block for each platform."""
+    for result in results:
+        measurement = result.measurement
+        if measurement is None:
+            reason = "" if result.refusal is None else printable(result.refusal.message)
+            yield from paragraph(reason, first=platform_title(result.platform), indent=_LABEL)
+            continue
+        algorithm = _ALGORITHMS[measurement.algorithm]
+        summary = f"{result.name}, {algorithm}, loader {result.loader}, mask {measurement.mask:#x}"
+        yield line(*platform_title(result.platform), summary)
+        yield from digest_text(measurement.digest)
+        pages = ", ".join(f"{count:,} {kind}" for kind, count in measurement.pages.items())
+        yield from paragraph(pages or "none", first=_label("pages"), indent=_LABEL + 2)
+        for number, sentence in enumerate(measurement.assumptions):
+            first = _label("assumed" if number == 0 else "")
+            yield from paragraph(printable(sentence), first=first, indent=_LABEL + 2)
+
+
+def platform_title(platform: PlatformType) -> Line:
+    """The name of a platform, at the start of a line."""
+    return line((platform.name, "title"), "  ")
+
+
+def _label(label: str) -> Line:
+    return line((f"  {label:<{_LABEL - 2}}  ", "name"))
+
+
+def digest_text(digest: bytes, label: str = "digest", style: str = "") -> Iterator[Line]:
+    """A digest in one line, or in two or three equal ones where it does not fit."""
+    digits = digest.hex()
+    width = len(digits) if len(digits) <= 64 else 48 if len(digits) == 96 else 64
+    for start in range(0, len(digits), width):
+        yield line(*_label(label if start == 0 else ""), (digits[start : start + width], style))
+
+
+def table_text(results: Sequence[MeasureResult], advice: Advice) -> Iterator[Line]:
+    """A table of loaders and vCPU counts for each platform, and the digests in full.
+
+    Args:
+        results: those of a platform one after the other.
+        advice: what can be done where there is no measurement.
+    """
+    for platform, group in itertools.groupby(results, lambda result: result.platform):
+        of_platform = list(group)
+        measured = [result.measurement for result in of_platform if result.measurement]
+        if not measured:
+            yield from blocks_text(of_platform[:1])
+            continue
+        algorithm = _ALGORITHMS[measured[0].algorithm]
+        summary = f"{of_platform[0].name}, {algorithm}, mask {measured[0].mask:#x}"
+        yield line(*platform_title(platform), summary)
+        counts = list(dict.fromkeys(result.vcpus for result in of_platform))
+        for start in range(0, len(counts), _COLUMNS):
+            yield from _cells(of_platform, counts[start : start + _COLUMNS])
+        yield from _in_full(of_platform)
+        yield from _assumptions(of_platform)
+        yield from _refusals(of_platform, advice)
+
+
+def _cells(results: Sequence[MeasureResult], counts: list[int | None]) -> Iterator[Line]:
+    """The first digits of every digest."""
+    by_launch = {(result.loader, result.vcpus): result for result in results}
+    heads = ["digest" if count is None else count_text(count, "vCPU") for count in counts]
+    rows: list[list[str | Piece]] = [[(head, "quiet") for head in ("loader", *heads)]]
+    for name in dict.fromkeys(result.loader for result in results):
+        row: list[str | Piece] = [name]
+        row += [_cell(by_launch.get((name, count))) for count in counts]
+        rows.append(row)
+    yield from table(rows)
+
+
+def _cell(result: MeasureResult | None) -> Piece:
+    if result is None:
+        return ("-", "quiet")
+    if result.measurement is not None:
+        return (result.measurement.digest.hex()[:_CELL], "")
+    is_incomplete = result.refusal is not None and result.refusal.missing is not None
+    return ("incomplete" if is_incomplete else "refused", "warning")
+
+
+def _in_full(results: Sequence[MeasureResult]) -> Iterator[Line]:
+    """Each different digest once, with the loaders that lead to it."""
+    by_digest: dict[bytes, dict[str, list[int]]] = {}
+    for result in results:
+        if result.measurement is not None:
+            loaders = by_digest.setdefault(result.measurement.digest, {})
+            counts = loaders.setdefault(result.loader, [])
+            counts += [] if result.vcpus is None else [result.vcpus]
+    has_counts = len({result.vcpus for result in results}) > 1
+    for digest, loaders in by_digest.items():
+        yield from digest_text(digest, digest.hex()[: _LABEL - 2])
+        names = [
+            name + (f" ({', '.join(map(str, counts))})" if has_counts else "")
+            for name, counts in loaders.items()
+        ]
+        first = _label("")
+        yield from paragraph(", ".join(names), first=first, indent=_LABEL + 2, style="quiet")
+
+
+def _assumptions(results: Sequence[MeasureResult]) -> Iterator[Line]:
+    """What digests rest on, each with the loaders that assume it."""
+    from igvm.launch.kvm.vcpu_rows import vcpus_asked_for
+
+    by_sentence: dict[str, list[str]] = {}
+    for result in results:
+        # The head of the column says how many vCPUs there are.
+        heading = None if result.vcpus is None else vcpus_asked_for(result.vcpus)
+        for sentence in result.measurement.assumptions if result.measurement else ():
+            if sentence != heading:
+                by_sentence.setdefault(sentence, []).append(result.loader)
+    for sentence, names in by_sentence.items():
+        yield from _remark(f"{', '.join(dict.fromkeys(names))}: {sentence}", "quiet")
+
+
+def _refusals(results: Sequence[MeasureResult], advice: Advice) -> Iterator[Line]:
+    """Why cells have no digest, each reason with the loaders that have it."""
+    by_reason: dict[str, list[str]] = {}
+    for result in results:
+        if result.refusal is not None:
+            # The loader stands before the reason; it need not be in it.
+            message = result.refusal.message.removeprefix(f"loader {result.loader} ")
+            reason = "; ".join(part for part in (message, advice(result.refusal)) if part)
+            by_reason.setdefault(reason, []).append(result.loader)
+    for reason, names in by_reason.items():
+        yield from _remark(f"{', '.join(dict.fromkeys(names))}: {reason}", "warning")
+
+
+def _remark(text: str, style: str) -> Iterator[Line]:
+    yield from paragraph(printable(text), first=line("  "), indent=4, style=style)
+
+
+def expected_text(
+    expected: Expected, results: Sequence[MeasureResult], search: str
+) -> Iterator[Line]:
+    """Whether a result has the digest that was expected; else that `search` looks for it."""
+    for result in results:
+        if result.measurement is not None and result.measurement.digest == expected.digest:
+            yield line(
+                *platform_title(result.platform), (f"as expected, {_launch_text(result)}", "good")
+            )
+            yield from digest_text(expected.digest)
+    if expected.matches:
+        return
+    yield from digest_text(expected.digest, "expected", "bad")
+    for result in results:
+        if result.measurement is not None:
+            yield line(*platform_title(result.platform), _launch_text(result))
+            yield from digest_text(result.measurement.digest, "measured")
+    yield from _remark(f"`{search}` searches for what leads to the expected digest", "quiet")
+
+
+def _launch_text(result: MeasureResult) -> str:
+    """Who loaded the file, and for how many vCPUs."""
+    vcpus = "" if result.vcpus is None else f", {count_text(result.vcpus, 'vCPU')}"
+    return f"loader {result.loader}{vcpus}"

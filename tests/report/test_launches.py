@@ -1,0 +1,156 @@
+"""Launches for a report: which are asked for, what comes of each, and how."""
+
+from __future__ import annotations
+
+import pytest
+
+import igvm
+from igvm.launch.request import PlanRequest
+from igvm.report.differences import launch_difference
+from igvm.report.launch_settings import (
+    Launch,
+    LaunchSettings,
+    launches,
+    loaders_of,
+    platforms_of,
+    shared_platforms,
+)
+from igvm.report.measurements import measure_launches
+from igvm.report.refusal import Refusal
+from igvm.report.searches import search_file
+from igvm.report.traces import trace
+from tests.measure_cli.small import (
+    CCA,
+    HELLO_SNP,
+    SEV,
+    SNP,
+    TDX,
+    VBS,
+    guest,
+    hello_file,
+    realm,
+    two_vcpus,
+)
+
+NATIVE = igvm.PlatformType.NATIVE
+
+
+def test_every_combination() -> None:
+    """Platforms, loaders and numbers of vCPUs are combined; NATIVE, which has none, comes once."""
+    assert [
+        Launch(NATIVE, "reference"),
+        Launch(SNP, "reference", 1),
+        Launch(SNP, "reference", 2),
+        Launch(SNP, "qemu-kvm", 1),
+        Launch(SNP, "qemu-kvm", 2),
+        Launch(VBS, "reference", 1),
+        Launch(VBS, "reference", 2),
+    ] == launches(hello_file(), loaders=["reference", "qemu-kvm"], vcpus=[1, 2])
+
+
+def test_all_loaders() -> None:
+    """Without a name every loader that loads the platform is meant."""
+    wanted = launches(hello_file(), platforms=[SNP])
+    assert loaders_of(SNP) == [launch.loader for launch in wanted]
+    assert "td-shim" not in loaders_of(SNP)
+
+
+def test_platforms_of_a_file() -> None:
+    """Those that are asked for come once each and in that order; none means all."""
+    assert [VBS, SNP] == platforms_of(hello_file(), [VBS, SNP, VBS])
+    assert [NATIVE, SNP, VBS] == platforms_of(hello_file())
+    with pytest.raises(igvm.ValidationError, match="the file is for SEV_SNP, TDX, not for CCA"):
+        platforms_of(guest(), [CCA])
+
+
+@pytest.mark.parametrize("platforms", [[], [SNP]])
+def test_a_loader_of_nothing(platforms: list[igvm.PlatformType]) -> None:
+    """A loader that loads nothing of what is asked for is refused."""
+    with pytest.raises(igvm.ValidationError, match="loader td-shim does not load SEV_SNP"):
+        launches(hello_file(), platforms=platforms, loaders=["td-shim"])
+
+
+def test_shared_platforms() -> None:
+    """Two launches are compared where both files and all loaders have the platform."""
+    assert [SNP, TDX] == shared_platforms(guest(), guest(), loaders=["reference"])
+    assert [SNP] == shared_platforms(hello_file(), guest(), loaders=["reference"])
+    assert [TDX] == shared_platforms(guest(), guest(), loaders=["reference", "td-shim"])
+    for platforms, second in (([SNP, TDX], two_vcpus()), ([], realm())):
+        with pytest.raises(igvm.ValidationError, match="not both launches are for SEV_SNP, TDX"):
+            shared_platforms(guest(), second, platforms=platforms, loaders=["reference"])
+
+
+def test_results_and_refusals() -> None:
+    """A launch has a measurement or says in data why not."""
+    wanted = launches(hello_file(), platforms=[SNP], loaders=["reference", "qemu-kvm"])
+    first, second = measure_launches(hello_file(), wanted, LaunchSettings())
+    assert first.measurement is not None
+    assert (HELLO_SNP, None) == (first.measurement.digest.hex(), first.refusal)
+    assert second.refusal is not None
+    assert (None, "vcpus", None) == (
+        second.measurement,
+        second.refusal.missing,
+        second.refusal.hint,
+    )
+    (again,) = measure_launches(
+        hello_file(), [Launch(SNP, "qemu-kvm", 2)], LaunchSettings(PlanRequest(cpu="EPYC"))
+    )
+    assert again.measurement is not None
+
+
+def test_a_realm_that_is_missing() -> None:
+    """What must be given, or given otherwise, is named."""
+    for settings in (LaunchSettings(), LaunchSettings(realm=igvm.RealmParameters(s2sz=20))):
+        (result,) = measure_launches(realm(), [Launch(CCA, "reference")], settings)
+        assert result.refusal is not None
+        assert "realm" == result.refusal.missing
+
+
+def test_refusal_of_an_error() -> None:
+    """A refusal has the place in the file, and not the name of the file."""
+    error = igvm.MeasurementError(
+        "no", path="a.igvm", offset=0x58, header="PAGE_DATA", field="gpa", hint="h", missing="cpu"
+    )
+    expected = Refusal(message="+0x58: PAGE_DATA.gpa: no", hint="h", missing="cpu")
+    assert expected == Refusal.of(error)
+
+
+@pytest.mark.parametrize("every_page", [False, True])
+def test_the_digest_of_a_trace(*, every_page: bool) -> None:
+    """It is that of its last step, and that is the measurement."""
+    for platform in (SNP, TDX):
+        plan = igvm.plan(guest(), platform)
+        traced = trace(plan, every_page=every_page)
+        measured = igvm.measure_plan(plan)
+        assert traced.steps[-1].digest == traced.digest == measured.digest
+        assert (measured.algorithm, measured.name) == (traced.algorithm, traced.name)
+
+
+def test_the_trace_of_nothing() -> None:
+    """A plan without operations has a digest and no step."""
+    builder = igvm.Builder(revision=2)
+    builder.platform(SEV)
+    plan = igvm.plan(igvm.parse(builder.to_bytes()), SEV)
+    traced = trace(plan)
+    assert ([], igvm.measure_plan(plan).digest) == (traced.steps, traced.digest)
+
+
+def test_pages_alike() -> None:
+    """Two launches without a difference are alike in all pages."""
+    plan = igvm.plan(guest(), SNP)
+    same = launch_difference(plan, plan)
+    assert (None, plan.page_count) == (same.difference, same.alike)
+    other = launch_difference(plan, igvm.plan(guest(byte=2), SNP))
+    assert other.difference is not None
+    assert 4 == other.alike == other.difference.index
+
+
+def test_a_search_with_what_is_known() -> None:
+    """Settings narrow a search; a platform that the file has not is refused."""
+    digest = igvm.measure(two_vcpus(), SNP, loader="qemu-kvm", vcpus=2).digest
+    found = search_file(
+        two_vcpus(), digest, loaders=["qemu-kvm"], settings=LaunchSettings(PlanRequest(cpu="EPYC"))
+    )
+    assert [("qemu-kvm", 2)] == [(match.loader, match.vcpus) for match in found.matches]
+    with pytest.raises(igvm.ValidationError, match="not for TDX"):
+        search_file(two_vcpus(), digest, platforms=[TDX])
