@@ -10,7 +10,7 @@ FAMILIES = ("qemu", "cloud-hypervisor")
 """Words that stand for every loader that begins with them."""
 
 
-def _measured_loaders() -> tuple[str, ...]:
+def measured_loaders() -> tuple[str, ...]:
     """The loaders whose launches are measured."""
     from igvm.launch.loaders import NAMES
 
@@ -33,7 +33,7 @@ LOADER = Option(
     "loader",
     ("--loader",),
     "What loads the file: {names}; or qemu, cloud-hypervisor or all for every one of that kind.",
-    Group("loader", _measured_loaders, families=FAMILIES),
+    Group("loader", measured_loaders, families=FAMILIES),
     metavar="NAME",
     multiple=True,
     group=LAUNCH,

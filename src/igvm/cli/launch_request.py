@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from igvm.cli.launch_options import LOADER
+from igvm.cli.launch_options import measured_loaders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +55,7 @@ def launch_request(
     """
     from igvm.report.launch_settings import LaunchSettings
 
-    every = set(loader) >= set(LOADER.value.read("all")) if LOADER.value else False
-    names = () if every else loader
+    names = () if set(loader) == set(measured_loaders()) else loader
     hashes = _kernel_hashes(kernel, initrd, append, names)
     settings = LaunchSettings(cpu, sev_features, hashes, realm)
     return LaunchRequest(platform, names, vcpus or (), settings)
