@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from igvm.cli.launch_options import LOADER
+from igvm.launch.loader_table import loader_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,7 @@ def launch_request(
     from igvm.launch.request import PlanRequest
     from igvm.report.launch_settings import LaunchSettings
 
-    every = set(loader) >= set(LOADER.value.read("all")) if LOADER.value else False
-    names = () if every else loader
+    names = () if set(loader) == set(loader_names()) else loader
     hashes = _kernel_hashes(kernel, initrd, append, names)
     wanted = PlanRequest(cpu=cpu, sev_features=sev_features, hashes=hashes, host=dict(host))
     settings = LaunchSettings(wanted, realm)

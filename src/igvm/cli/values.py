@@ -10,8 +10,8 @@ from igvm.errors import nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-_NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
-_UNNAMED = re.compile(r"UNKNOWN_(0X[0-9A-F]+)")
+_NUMBER = "0[xX][0-9a-fA-F]+|[0-9]+"
+_UNNAMED = "UNKNOWN_(0X[0-9A-F]+)"
 """How a value of an enum is printed that has no name, in upper case."""
 
 
@@ -184,10 +184,10 @@ class EnumName(Value):
         name = self._aliases.get(name, name)
         if name in members.__members__:
             return members[name]
-        unnamed = _UNNAMED.fullmatch(name)
+        unnamed = re.fullmatch(_UNNAMED, name)
         if unnamed is not None:
             return members(int(unnamed[1], 16))
-        if _NUMBER.fullmatch(text):
+        if re.fullmatch(_NUMBER, text):
             if self._takes_numbers:
                 return members(number(text))
             raise ValueError(f"{text} may be a type or a mask; give the name of the {self._noun}")
@@ -240,7 +240,7 @@ class Range(Value):
         """The first number and the one after the last."""
         first, colon, last = text.partition(":")
         numbers = [part for part in (first, last) if part]
-        if not numbers or not all(map(_NUMBER.fullmatch, numbers)):
+        if not numbers or not all(re.fullmatch(_NUMBER, part) for part in numbers):
             raise ValueError(f"{text!r} is not a number or a range such as 10:20")
         low = number(first) if first else 0
         if not colon:

@@ -50,7 +50,7 @@ _WORTH_A_HEADING = 3
 """Options of a group that has a heading of its own in a help text."""
 _HYPHEN, _BLANK = "\u2011", "\xa0"
 """Those at which no line is broken; they are never shown."""
-_TOGETHER = re.compile(r"`[^`]*`|\[[^]]*\]|[0-9]+ [KMG]iB")
+_TOGETHER = r"`[^`]*`|\[[^]]*\]|[0-9]+ [KMG]iB"
 """What stays on one line: commands, defaults, sizes."""
 
 
@@ -74,7 +74,7 @@ class _HelpFormatter(click.HelpFormatter):
 
 def _unbroken(text: str) -> str:
     """`text` as it is given to click, which breaks lines at blanks and hyphens."""
-    together = _TOGETHER.sub(lambda match: match[0].replace(" ", _BLANK), text)
+    together = re.sub(_TOGETHER, lambda match: match[0].replace(" ", _BLANK), text)
     return together.replace("-", _HYPHEN)
 
 

@@ -2,7 +2,8 @@
 
 `info` sums a file up, `dump` takes it apart, `checked` collects findings; each gives a model that
 `encode` turns into JSON and a `*_text` function into lines for a terminal. `rebuild` makes the
-file again from its dump and its data.
+file again from its dump and its data. What is told of launches is in the modules `measurements`,
+`traces`, `searches` and `differences`, and is asked for with `launch_settings`.
 """
 
 from __future__ import annotations
