@@ -6,11 +6,14 @@ import importlib.metadata
 import importlib.resources
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import igvm
+from scripts import public_names
 
+ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"cbor2", "cryptography", "jinja2", "numpy", "rich"}
 COMMAND = "import sys; sys.argv[0] = 'igvm'; from igvm.cli import main; main()"
 
@@ -27,6 +30,34 @@ def imported(*arguments: str) -> set[str]:
     lines = run("-X", "importtime", *arguments).stderr.splitlines()
     modules = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
     return {module.partition(".")[0] for module in modules}
+
+
+def test_stubs_are_up_to_date() -> None:
+    """What type checkers read is what scripts/public_names.py makes of the tables."""
+    for package in public_names.PACKAGES:
+        kept = public_names.path_of(package).read_text(encoding="utf-8")
+        assert public_names.stub(package) == kept, "run scripts/public_names.py"
+
+
+def test_what_is_public_is_documented() -> None:
+    """Every public name is on the page about Python, or is a structure or an enum of the format."""
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    own = [
+        name
+        for module, names in vars(igvm)["_PUBLIC"].items()
+        if not module.startswith(("spec", "errors"))
+        for name in names
+    ]
+    assert [] == [name for name in own if f":: igvm.{name}\n" not in page]
+
+
+def test_rooms_can_be_reached() -> None:
+    """Every subpackage is an attribute after `import igvm`, without an import of its own."""
+    rooms: tuple[str, ...] = vars(igvm)["_ROOMS"]
+    folders = {path.parent.name for path in (ROOT / "src" / "igvm").glob("*/__init__.py")}
+    assert {*rooms, "cli"} == folders | {"errors"}
+    code = "import igvm; print(*(getattr(igvm, room).__name__ for room in igvm._ROOMS))"
+    assert [f"igvm.{room}" for room in rooms] == run("-c", code).stdout.split()
 
 
 def test_names_are_sorted() -> None:

@@ -18,6 +18,7 @@ Everything here is loaded when it is first used, so that importing the package c
 from __future__ import annotations
 
 from igvm._version import __version__ as __version__
+from igvm.lazy_names import lazy_names
 
 # Where each public name lives; `__init__.pyi`, which type checkers read, is made from it by
 # scripts/public_names.py.
@@ -190,7 +191,6 @@ _PUBLIC = {
     "write.builder": ("Builder",),
     "write.canonical": ("canonical",),
 }
-_HOME = {name: f"igvm.{module}" for module, names in _PUBLIC.items() for name in names}
 
 _ROOMS = (
     "checks",
@@ -206,24 +206,6 @@ _ROOMS = (
     "write",
 )
 
-__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605 - from the one table
-
-
-def __getattr__(name: str) -> object:
-    """Load a public name, or a room of the library, when it is first used."""
-    import importlib
-    import sys
-
-    if name in _ROOMS:
-        return importlib.import_module(f"igvm.{name}")
-    if name not in _HOME:
-        message = f"module 'igvm' has no attribute {name!r}"
-        raise AttributeError(message, name=name, obj=sys.modules[__name__])
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Everything that can be asked for."""
-    return sorted([*globals(), *__all__, *_ROOMS])
+__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC, _ROOMS)
+__all__ += ["__version__"]
+__all__.sort()

@@ -215,7 +215,7 @@ def test_a_name_for_every_measured_platform() -> None:
     [
         ({"explain"}, "igvm expl"),
         ({"VBS", "VSM_ISOLATION"}, "igvm measure --platform v"),
-        ({"qemu-kvm", "qemu"}, "igvm measure --loader QEMU"),
+        ({"qemu-kvm", "qemu-tcg", "qemu"}, "igvm measure --loader QEMU"),
         (
             {"cloud-hypervisor-kvm", "cloud-hypervisor-mshv", "cloud-hypervisor"},
             "igvm check --loader cl",

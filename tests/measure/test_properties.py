@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import igvm
-from igvm.launch.plan import row_dtype
+from igvm.launch.plan import MEMORY, blank_rows
 from igvm.measurement import page_digests, parallel
 from igvm.measurement.measure import measure_plans
 from igvm.measurement.page_cache import ContentCache
 from igvm.measurement.technologies import snp, vbs
+from igvm.spec.isolation import isolation_of
 from tests import raw
 from tests.measure.files import CCA, SEV, SEV_ES, SNP, TDX, VBS, A, B
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 REALM = igvm.RealmParameters(s2sz=52, flags=1)
 PLATFORMS = (SNP, TDX, VBS, CCA, SEV, SEV_ES)
-OPERATIONS = [operation for operation in igvm.Operation if operation.name != "VP_CONTEXT"]
+OPERATIONS = [*MEMORY, igvm.Operation.ERROR_RANGE]
 DATA = A + B + bytes(8192) + bytes(range(1, 256)) * 100
 FILE = igvm.parse(raw.Raw(raw.platform(), DATA).file())
 START = len(FILE.buffer) - len(DATA)
@@ -47,9 +48,11 @@ def plan_of(
     file: igvm.IgvmFile = FILE,
 ) -> igvm.LaunchPlan:
     """A plan of rows of operation, gpa, pages and source."""
-    table = np.zeros(len(found), row_dtype())
-    for index, (operation, gpa, pages, source) in enumerate(found):
-        table[index] = (operation, gpa, pages, source, -1, 0)
+    table = blank_rows(len(found))
+    for row, (operation, gpa, pages, source) in zip(table, found, strict=True):
+        row["operation"], row["gpa"], row["source"] = operation, gpa, source
+        row["pages"] = row["loaded"] = pages
+        row["measured"] = operation in isolation_of(platform).measured
     return igvm.LaunchPlan(file=file, platform=platform, mask=1, loader="made", rows=table)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -267,7 +268,15 @@ def test_a_found_digest_is_measured_again(run: Command) -> None:
         "--cpu", "EPYC-Rome", "--sev-features", "21", "--bare",
     ).out.strip()  # fmt: skip
     ran = run("find", digest, "guest.igvm", "--vcpus", "1-4", "--json")
-    options = json.loads(ran.out)["files"][0]["search"]["matches"][0]["options"]
+    (match, *_) = json.loads(ran.out)["files"][0]["search"]["matches"]
+    assert ("qemu-kvm", 3, "EPYC-Rome", 0x21) == (
+        match["loader"],
+        match["vcpus"],
+        match["cpu"],
+        match["sev_features"],
+    )
+    text = run("find", digest, "guest.igvm", "--vcpus", "1-4").out
+    options = re.split(r"\n  (?! )|\nfound", text)[0].removeprefix("found")
     assert f"{digest}\n" == run("measure", "guest.igvm", *options.split(), "--bare").out
 
 

@@ -94,7 +94,8 @@ def test_segments() -> None:
     builder.context(vmsa(), snp, gpa=0xFFFFFFFFF000)
     builder.context(vmsa().replace(cs=igvm.SEVSelector(base=16)), snp, gpa=0xFFFFFFFFF000)
     plan = igvm.plan(igvm.parse(builder.to_bytes()), SNP)
-    found = first_difference(plan.with_rows(plan.rows[:1]), plan.with_rows(plan.rows[1:]))
+    contexts = plan.rows[plan.of(igvm.Operation.VP_CONTEXT)]
+    found = first_difference(plan.with_rows(contexts[:1]), plan.with_rows(contexts[1:]))
     assert found is not None
     assert ["cs.selector", "cs.attrib", "cs.limit", "cs.base"] == [one.name for one in found.fields]
 

@@ -41,7 +41,7 @@ def test_examples_in_python(
     monkeypatch.chdir(ROOT)
     first, *others = re.findall(r"(?s)^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE)
     exec(compile(first, str(PAGE), "exec"), {})
-    assert "--loader qemu-kvm --vcpus 1" in capsys.readouterr().out
+    assert "\nqemu-kvm 1 ()\n" in capsys.readouterr().out
     for source in others:
         exec(compile(source, str(PAGE), "exec"), {})
         assert [96, 64] == [len(line) for line in capsys.readouterr().out.split()]

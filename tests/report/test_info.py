@@ -8,7 +8,7 @@ import pytest
 import igvm
 from igvm import Finding, report
 from igvm.report.check_results import Result
-from igvm.report.info_text import verdict
+from igvm.report.file_info_text import verdict
 from tests import raw
 from tests.report.files import assert_golden, pages, sample, text, version
 

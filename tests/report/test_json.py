@@ -10,7 +10,7 @@ import pytest
 
 import igvm
 from igvm import report
-from igvm.report.encode import json_value
+from igvm.report.encoding import json_value
 from igvm.report.rule_list import rule_list
 from igvm.report.schemas import NAMES, json_type
 from igvm.wire.openenum import OpenEnum

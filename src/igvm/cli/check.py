@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.cli.launch_options import LOADER
+from igvm.cli.launch_options import LOADER, loader_families
 from igvm.cli.messages import FOUND, UNREADABLE, complain, os_message
 from igvm.cli.options import FILES, JSON, MOST, RULE_SETS, RULES, SEVERITY
 from igvm.cli.streams import STDIN, print_json, print_lines, read_input
 from igvm.cli.values import Group
 from igvm.cli.verb import is_given, verb
-from igvm.launch.loader_table import FAMILIES, loaders_named
 
 if TYPE_CHECKING:
     from igvm.checks.finding import Severity
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 def _loaders() -> tuple[str, ...]:
     """Those that load something."""
+    from igvm.launch.loader_table import loaders_named
+
     return tuple(loader.name for loader in loaders_named("all", tools=False))
 
 
@@ -27,7 +28,9 @@ def _judges() -> tuple[str, ...]:
     return ("reference", *_loaders())
 
 
-JUDGED_LOADER = LOADER._replace(value=Group("loader", _judges, families=FAMILIES, every=_loaders))
+JUDGED_LOADER = LOADER._replace(
+    value=Group("loader", _judges, families=loader_families, every=_loaders)
+)
 
 
 @verb(

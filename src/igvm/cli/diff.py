@@ -63,7 +63,7 @@ def command(*, first_path: str, second_path: str | None, json: str, **launch_opt
         if json == "off":
             print_lines(difference_text(difference, report.first.name, report.second.name))
     if json != "off":
-        from igvm.report.encode import encode
+        from igvm.report.encoding import encode
 
         print_json([encode(report, pretty=json == "pretty")])
     return code

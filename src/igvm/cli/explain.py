@@ -58,7 +58,7 @@ def command(*, path: str, every_page: bool, json: str, **launch_options: Any) ->
         except IgvmError as error:
             code = max(code, complain_of(error, f"{launch.platform.name}: {error}"))
     if json != "off":
-        from igvm.report.encode import encode
+        from igvm.report.encoding import encode
         from igvm.report.file_model import FileModel
 
         report = ExplainReport(file=FileModel.of(file), traces=traces)

@@ -45,7 +45,7 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
     """
     request = launch_request(**launch_options)
     from igvm.errors import IgvmError, ValidationError
-    from igvm.report.encode import encode
+    from igvm.report.encoding import encode
     from igvm.report.names_and_numbers import file_name
     from igvm.report.refusal import Refusal
     from igvm.report.search_text import search_text

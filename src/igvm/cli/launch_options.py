@@ -5,7 +5,20 @@ from __future__ import annotations
 from igvm.cli.launch_values import Digest, HostChoice, Processor, Realm, VcpuNumbers
 from igvm.cli.option_records import LAUNCH, Argument, Option
 from igvm.cli.values import EnumName, FilePath, Group, Hexadecimal, Value
-from igvm.launch.loader_table import FAMILIES, loader_names
+
+
+def _loader_names() -> tuple[str, ...]:
+    from igvm.launch.loader_table import loader_names
+
+    return loader_names()
+
+
+def loader_families() -> tuple[str, ...]:
+    """Words that stand for several loaders."""
+    from igvm.launch.loader_table import FAMILIES
+
+    return FAMILIES
+
 
 DIGEST = Argument("digest", "DIGEST", Digest())
 
@@ -23,7 +36,7 @@ LOADER = Option(
     "loader",
     ("--loader",),
     "What loads the file: {names}; or qemu, cloud-hypervisor or all for every one of that kind.",
-    Group("loader", loader_names, families=FAMILIES),
+    Group("loader", _loader_names, families=loader_families),
     metavar="NAME",
     multiple=True,
     group=LAUNCH,

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from igvm.launch.loader_table import loader_names
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -54,6 +52,7 @@ def launch_request(
         UsageError: they do not go together.
         OSError: a file cannot be read.
     """
+    from igvm.launch.loader_table import loader_names
     from igvm.launch.request import PlanRequest
     from igvm.report.launch_settings import LaunchSettings
 

@@ -71,7 +71,7 @@ def command(
         click.echo(measured[0].digest.hex())
         return code
     if json != "off":
-        from igvm.report.encode import encode
+        from igvm.report.encoding import encode
         from igvm.report.file_model import FileModel
 
         report = MeasureReport(file=FileModel.of(file), results=results, expected=expected)

@@ -106,7 +106,7 @@ class Group(Name):
         noun: str,
         names: tuple[str, ...] | Callable[[], tuple[str, ...]],
         *,
-        families: tuple[str, ...] = (),
+        families: Callable[[], tuple[str, ...]] | None = None,
         every: Callable[[], tuple[str, ...]] | None = None,
     ) -> None:
         """As for Name.
@@ -126,7 +126,7 @@ class Group(Name):
         names = self.names()
         groups = {
             word: tuple(name for name in names if name.startswith(f"{word}-"))
-            for word in self._families
+            for word in (self._families() if self._families else ())
         }
         every = names if self._every is None else self._every()
         return {word: members for word, members in groups.items() if members} | {"all": every}

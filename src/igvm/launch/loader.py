@@ -114,6 +114,9 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
             from igvm.launch.kvm.vcpu_rows import with_hosts_contexts
 
             plan = with_hosts_contexts(plan, request, self.name)
+        if platform not in self.measures:
+            plan = plan.unmeasured(plan.rows["measured"], f"{self.program} has nothing measured")
+            plan = msgspec.structs.replace(plan, is_measured=False)
         plan = refusing_wraps(plan)
         return varied(plan, self.axes, request.host)
 

@@ -122,6 +122,8 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What would have to be known for the plan to be whole."""
     refusals: tuple[Refusal, ...] = ()
     """Why the loader does not take the file; `igvm.plan` raises the first."""
+    is_measured: bool = True
+    """Whether the launch has a measurement, as far as the loader is concerned."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -136,7 +138,7 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         words = [self.platform.name, f"loader {self.loader}", f"{len(self.rows)} rows"]
-        words.append(f"{self.page_count} pages measured")
+        words.append(f"{self.measured_pages} pages measured")
         words += [f"{each.parameter} missing" for each in self.missing]
         if self.refusals:
             words.append("refused")
@@ -144,7 +146,12 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def page_count(self) -> int:
-        """Pages that are measured; not the number of rows."""
+        """Pages that are loaded, contexts included; not the number of rows."""
+        return sum(self.rows["loaded"][self.loads()].tolist())
+
+    @property
+    def measured_pages(self) -> int:
+        """Pages that are measured."""
         return sum(self.rows["loaded"][self.rows["measured"]].tolist())
 
     def content(self, source: int, size: int = PAGE) -> bytes | memoryview:
@@ -172,7 +179,17 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
         import numpy as np
 
         where: NDArray[np.bool_] = np.isin(self.rows["header_type"], header_types)
-        return where & (self.rows["operation"] != Operation.OTHER)
+        where &= self.rows["operation"] != Operation.OTHER
+        return where
+
+    def loads(self) -> NDArray[np.bool_]:
+        """Which rows put something into memory or into a processor, shape (n,).
+
+        An area of no bytes counts as one that does, with no pages.
+        """
+        where = self.of(*MEMORY, Operation.ERROR_RANGE, Operation.VP_CONTEXT)
+        where &= (self.rows["loaded"] > 0) | (self.rows["pages"] == 0)
+        return where
 
     def measured_part(self) -> Self:
         """This plan with the rows that are measured, and no others."""

@@ -127,13 +127,3 @@ def needing(plan: LaunchPlan, parameter: str, message: str) -> LaunchPlan:
 def assuming(plan: LaunchPlan, *sentences: str) -> LaunchPlan:
     """`plan` that rests on more than the file says."""
     return msgspec.structs.replace(plan, assumptions=(*plan.assumptions, *sentences))
-
-
-def loads(plan: LaunchPlan) -> NDArray[np.bool_]:
-    """Which rows put something into memory or into a processor, shape (n,).
-
-    An area of no bytes counts as one that does, with no pages.
-    """
-    where = plan.of(*MEMORY, Operation.ERROR_RANGE, Operation.VP_CONTEXT)
-    where &= (plan.rows["loaded"] > 0) | (plan.rows["pages"] == 0)
-    return where

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.launch.plan import NO_SOURCE, PAGE
-from igvm.launch.shaping import loads
 from igvm.measurement.measure import require_measured
 from igvm.measurement.page_digests import windows
 from igvm.measurement.technology_table import technology_of
@@ -78,7 +77,7 @@ def explain(
 
 def _pages(plan: LaunchPlan) -> Iterator[Rows]:
     """Every page of `plan` as one row."""
-    for pages in windows(plan, loads(plan)):
+    for pages in windows(plan, plan.loads()):
         rows = plan.rows[pages.row].copy()
         rows["pages"], rows["loaded"] = 1, 1
         rows["gpa"], rows["source"] = pages.gpa, pages.source
@@ -89,7 +88,7 @@ def _runs(plan: LaunchPlan) -> Iterator[Rows]:
     """The rows of `plan` in runs of one kind at addresses that follow each other."""
     import numpy as np
 
-    rows = plan.rows[loads(plan)]
+    rows = plan.rows[plan.loads()]
     ends = rows["gpa"] + rows["loaded"] * np.uint64(PAGE)
     empty = rows["source"] == NO_SOURCE
     parts = (

@@ -8,7 +8,6 @@ import msgspec
 
 from igvm.errors import MeasurementError
 from igvm.launch.plan import NO_SOURCE, PAGE
-from igvm.launch.shaping import loads
 from igvm.measurement.page_digests import Pages, windows
 from igvm.spec.hyperv import register_name
 from igvm.spec.isolation import VBS_CONTEXT, isolation_of
@@ -45,6 +44,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     source: int
     """Offset of its bytes in the file; -1 for zeroes; less where the loader made them."""
     vp_index: int
+    measured: bool
+    """Whether the launch measurement covers it."""
 
 
 class FieldDifference(msgspec.Struct, frozen=True):
@@ -59,8 +60,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Where two plans part ways."""
 
     kind: Kind
-    """operation: the same page is loaded in another way. address: the same operation is for
-    another page. contents and context: the bytes differ. count: an operation has more pages.
+    """operation: the same page is loaded or counted in another way. address: the same operation is
+    for another page. contents and context: the bytes differ. count: an operation has more pages.
     order: both have the page, at another place. missing: only one has it."""
     index: int
     """Pages before it, all of them equal."""
@@ -98,7 +99,7 @@ def first_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None
     if first.platform != second.platform:
         message = f"{first.platform.name} and {second.platform.name} have nothing in common"
         raise MeasurementError(message)
-    first, second = (plan.with_rows(plan.rows[loads(plan)]) for plan in (first, second))
+    first, second = (plan.with_rows(plan.rows[plan.loads()]) for plan in (first, second))
     for one, other in zip(_windows(first), _windows(second), strict=False):
         both = min(len(one.operation), len(other.operation))
         same = (one.operation[:both] == other.operation[:both]) & (
@@ -144,6 +145,7 @@ def _place(side: _Side, index: int) -> Place | None:
         header=int(fields["header"]),
         source=int(side.pages.source[index]),
         vp_index=int(fields["vp_index"]),
+        measured=bool(fields["measured"]),
     )
 
 

@@ -11,9 +11,9 @@ from igvm.launch.axes import axis_named, varied
 from igvm.launch.loader_table import loader_of
 from igvm.launch.planning import plan_for
 from igvm.launch.request import PlanRequest
-from igvm.launch.shaping import loads
 from igvm.measurement.realm import known
 from igvm.measurement.technology_table import technologies, technology_of
+from igvm.spec.enums import PlatformType  # noqa: TC001 - msgspec reads annotations
 from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from igvm.launch.plan import LaunchPlan
     from igvm.measurement.page_cache import ContentCache
     from igvm.measurement.realm import RealmParameters
-    from igvm.spec.enums import PlatformType
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,9 +221,8 @@ def require_measured(plan: LaunchPlan, realm: RealmParameters | None) -> LaunchP
         MeasurementError: as for `measure_plan`.
     """
     technology = technology_of(plan.platform)
-    loader = loader_of(plan.loader) if plan.loader else None
-    if loader is not None and plan.platform not in loader.measures:
-        message = f"loader {loader.name} leads to no launch measurement of {plan.platform.name}"
+    if not plan.is_measured:
+        message = f"loader {plan.loader} leads to no launch measurement of {plan.platform.name}"
         raise MeasurementError(message, path=plan.file.path)
     plan.require_loadable().require_known()
     if "realm" in technology.parameters:
@@ -236,7 +234,7 @@ def counts(plan: LaunchPlan) -> dict[str, int]:
     """Pages of 4 KiB that the loader loads, for each operation of `plan` that loads some."""
     import numpy as np
 
-    where = loads(plan)
+    where = plan.loads()
     operations, loaded = plan.rows["operation"][where], plan.rows["loaded"][where]
     return {
         Operation(number).name: int(loaded[operations == number].sum())

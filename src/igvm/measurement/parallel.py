@@ -40,7 +40,7 @@ class Elsewhere:
         if not self.mine:
             yield self
             return
-        pages = max(self._plans[index].page_count for index in self.mine)
+        pages = max(self._plans[index].measured_pages for index in self.mine)
         with Worker(len(self.mine) * (_MOST + 1), self._work, pages=pages) as worker:
             self._worker = worker
             yield self
@@ -70,7 +70,7 @@ def elsewhere(
     """
     table = technologies()
     costs = [
-        table[plan.platform].cost * plan.page_count if plan.platform in table else 0
+        table[plan.platform].cost * plan.measured_pages if plan.platform in table else 0
         for plan in plans
     ]
     mine: list[int] = []

@@ -3,45 +3,47 @@
 `info` sums a file up, `dump` takes it apart, `checked` collects findings; each gives a model that
 `encode` turns into JSON and a `*_text` function into lines for a terminal. `rebuild` makes the
 file again from its dump and its data. What is told of launches is in the modules `measurements`,
-`traces`, `searches` and `differences`, and is asked for with `launch_settings`.
+`traces`, `searches` and `differences`, and is asked for with `launch_settings`. Names are loaded
+when they are first used.
 """
 
 from __future__ import annotations
 
-from igvm.report.check_results import CheckReport, checked, unreadable
-from igvm.report.check_text import check_text
-from igvm.report.dump import DumpOptions, dump, entries, frame
-from igvm.report.dump_model import Dump, Entry
-from igvm.report.dump_text import dump_text
-from igvm.report.encode import encode, encode_dump
-from igvm.report.header_selection import Selection
-from igvm.report.info import info
-from igvm.report.info_model import Info
-from igvm.report.info_text import info_text
-from igvm.report.rebuild import rebuild
-from igvm.report.schemas import schema
-from igvm.report.terminal_text import plain, printable
+from igvm.lazy_names import lazy_names
 
-__all__ = [
-    "CheckReport",
-    "Dump",
-    "DumpOptions",
-    "Entry",
-    "Info",
-    "Selection",
-    "check_text",
-    "checked",
-    "dump",
-    "dump_text",
-    "encode",
-    "encode_dump",
-    "entries",
-    "frame",
-    "info",
-    "info_text",
-    "plain",
-    "printable",
-    "rebuild",
-    "schema",
-    "unreadable",
-]
+# `__init__.pyi`, which type checkers read, is made from it by scripts/public_names.py.
+_PUBLIC = {
+    "report.check_results": (
+        "CheckReport",
+        "checked",
+        "unreadable",
+    ),
+    "report.findings_text": ("check_text",),
+    "report.dump_model": (
+        "Dump",
+        "Entry",
+    ),
+    "report.file_dump_text": ("dump_text",),
+    "report.encoding": (
+        "encode",
+        "encode_dump",
+    ),
+    "report.file_dump": (
+        "DumpOptions",
+        "dump",
+        "entries",
+        "frame",
+    ),
+    "report.file_info": ("info",),
+    "report.header_selection": ("Selection",),
+    "report.info_model": ("Info",),
+    "report.file_info_text": ("info_text",),
+    "report.rebuilding": ("rebuild",),
+    "report.schemas": ("schema",),
+    "report.terminal_text": (
+        "plain",
+        "printable",
+    ),
+}
+
+__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)

@@ -11,7 +11,7 @@ from igvm.report.terminal_text import line, paragraph, printable, shorten, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from igvm.measurement.first_difference import Place
+    from igvm.measurement.first_difference import Difference, Place
     from igvm.report.differences import LaunchDifference
     from igvm.report.terminal_text import Line
 
@@ -50,7 +50,7 @@ def difference_text(
         rows.append(["file", *(shorten(printable(name), 30) for name in names)])
     rows.append(["loader", launch.first_loader, launch.second_loader])
     places = (difference.first, difference.second)
-    rows.append(["operation", *map(_operation, places)])
+    rows.append(["operation", *(_operation(place, difference) for place in places)])
     rows.append(["address", *("-" if place is None else f"{place.gpa:#x}" for place in places)])
     rows.append(["header", *map(_header, places)])
     if difference.offset is not None:
@@ -65,12 +65,14 @@ def difference_text(
         yield line((f"  and {hidden:,} more fields", "quiet"))
 
 
-def _operation(place: Place | None) -> str:
+def _operation(place: Place | None, difference: Difference) -> str:
     if place is None:
         return "at its end"
     if place.operation == "VP_CONTEXT":
         return f"VP_CONTEXT of vCPU {place.vp_index}"
-    return place.operation + (f", page {place.page + 1} of {place.pages}" if place.page else "")
+    text = place.operation + (f", page {place.page + 1} of {place.pages}" if place.page else "")
+    is_measured = {side.measured for side in (difference.first, difference.second) if side}
+    return text if place.measured or len(is_measured) == 1 else f"{text}, not measured"
 
 
 def _header(place: Place | None) -> str:

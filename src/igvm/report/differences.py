@@ -38,8 +38,10 @@ def launch_difference(first: LaunchPlan, second: LaunchPlan) -> LaunchDifference
     """Where two plans part ways.
 
     Raises:
-        MeasurementError: they cannot be compared.
+        MeasurementError: they cannot be compared, or something is not known of one of them.
     """
+    first.require_known()
+    second.require_known()
     difference = first_difference(first, second)
     return LaunchDifference(
         platform=first.platform,

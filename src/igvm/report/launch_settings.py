@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from igvm.errors import ValidationError
-from igvm.launch.loader_table import loaders as all_loaders
+from igvm.launch.loader_table import loader_names, loader_of
 from igvm.launch.request import PlanRequest
 from igvm.measurement.measure import hosted_plan
 from igvm.spec.enums import PlatformType
@@ -50,7 +50,11 @@ class Launch(NamedTuple):
 
 def loaders_of(platform: PlatformType) -> list[str]:
     """The names of the loaders that lead to a measurement of `platform`, in the table's order."""
-    return [name for name, loader in all_loaders().items() if platform in loader.measures]
+    return [name for name in loader_names() if _measures(name, platform)]
+
+
+def _measures(name: str, platform: PlatformType) -> bool:
+    return platform in loader_of(name).measures
 
 
 def platforms_of(file: IgvmFile, wanted: Collection[PlatformType] = ()) -> list[PlatformType]:
@@ -93,10 +97,9 @@ def launches(
         if platform == PlatformType.NATIVE:
             combinations.append(Launch(platform, "reference"))
             continue
-        able = loaders_of(platform)
-        names = [name for name in loaders or able if name in able]
+        names = [name for name in loaders or loaders_of(platform) if _measures(name, platform)]
         refused += [
-            f"loader {name} does not load {platform.name}" for name in loaders if name not in able
+            f"loader {name} does not load {platform.name}" for name in loaders if name not in names
         ]
         if refused and platforms:
             raise ValidationError(refused[0], path=file.path)

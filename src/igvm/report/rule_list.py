@@ -8,7 +8,7 @@ import msgspec
 
 from igvm.checks.finding import Severity  # noqa: TC001 - msgspec reads annotations
 from igvm.report.check_results import REFERENCE, SPECIFICATION
-from igvm.report.check_text import severity_piece
+from igvm.report.findings_text import severity_piece
 from igvm.report.terminal_text import line, paragraph
 
 if TYPE_CHECKING:

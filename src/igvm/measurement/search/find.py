@@ -17,6 +17,7 @@ from igvm.measurement.realm import known
 from igvm.measurement.search.variations import Variation, Way, variations
 from igvm.measurement.search.vmsa_families import MOST_VCPUS, Family, families, family_words
 from igvm.measurement.technology_table import technologies, technology_of
+from igvm.spec.enums import PlatformType  # noqa: TC001 - msgspec reads annotations
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
     from igvm.launch.kernel_hashes import KernelHashes
     from igvm.measurement.realm import RealmParameters
-    from igvm.spec.enums import PlatformType
 
 Progress = Callable[[int, int], None]
 """Is told how many variations of how many are done."""

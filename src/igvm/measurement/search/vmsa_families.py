@@ -92,9 +92,7 @@ class Family(NamedTuple):
         vmm = _vmm_of(way)
         if vmm is None or vmm.name not in self.vmms:
             host[VMM_AXIS.name] = self.vmms[0].lower().replace(" ", "-")
-        if self.kind == "last" and count <= self.own:
-            pass  # which is as the loader does it
-        elif self.kind != "kvm":
+        if self.kind in {"reset", "copies"} or (self.kind == "last" and count > self.own):
             host[CONTEXTS_AXIS.name] = self.kind
         if self.fpu:
             host[FPU_AXIS.name] = self.fpu
@@ -127,7 +125,7 @@ def families(
     own = _contexts(file, platform)
     wanted = int(own[0].sev_features) if 0 in own else 0
     if platform == PlatformType.SEV_SNP:
-        wanted |= SEVFeatures.SNP  # which KVM sets by itself
+        wanted |= int(SEVFeatures.SNP)  # which KVM sets by itself
     values = _features(wanted, platform) if sev_features is None else [sev_features]
     if cpu is None:
         signatures = list(dict.fromkeys([*CPU_SIGNATURES.values(), *OTHER_SIGNATURES]))
@@ -277,10 +275,9 @@ def family_words(way: Way, tail: Family, count: int) -> Iterator[str]:
         yield FPU_AXIS.choice(tail.fpu).words
     if tail.rdx is not None:
         yield f"the contexts have the CPU signature of {cpu_name(tail.rdx)} in RDX"
-    if tail.kind == "last":
-        if count > tail.own:
-            yield f"vCPU {tail.own} and up start as vCPU {tail.own - 1} does"
-    elif tail.kind != "kvm":
+    if tail.kind == "last" and count > tail.own:
+        yield f"vCPU {tail.own} and up start as vCPU {tail.own - 1} does"
+    elif tail.kind in {"reset", "copies"}:
         yield CONTEXTS_AXIS.choice(tail.kind).words
     elif count < tail.most and vmm is not None and vmm.dropped is not None:
         yield f"contexts for vCPU {count} and up are passed over"

@@ -13,7 +13,6 @@ from igvm.measurement.page_digests import windows
 from igvm.measurement.technology import Links, Technology
 from igvm.spec.context import VBSContextHeader, VBSRegister
 from igvm.spec.enums import Architecture, PlatformType
-from igvm.spec.hyperv import register_name
 from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
@@ -239,6 +238,8 @@ def _links_of(_plan: LaunchPlan, rows: Rows) -> int:
 
 def _register_links(plan: LaunchPlan, _realm: RealmParameters | None) -> Iterator[Links]:
     """The registers of each context, which VBS measures after all pages."""
+    from igvm.spec.hyperv import register_name
+
     for row in plan.rows[plan.of(Operation.VP_CONTEXT)]:
         header, vcpu = int(row["header"]), f"vCPU {row['vp_index']}"
         notes = tuple(
