@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 import igvm
+from igvm.launch.kvm.vmsa_axes import VMSA_AXES
 from igvm.measurement.search.find import Match, find
 from igvm.measurement.search.vmsa_families import families
+from igvm.measurement.technology_table import technology_of
 from tests.measure_cli.small import (
     CCA,
     SEV_ES,
@@ -281,3 +283,54 @@ def test_another_host() -> None:
     found = find(guest(), igvm.measure_plan(mixed).digest, vcpus=[2])
     words = {word for match in found.matches for word in match.deviations}
     assert "the VMSAs are as for Cloud Hypervisor" in words
+
+
+REALM = igvm.RealmParameters(s2sz=40)
+BUILT = {"vmm", "contexts", "fpu", "rdx"}
+"""Axes of the VMSAs that KVM builds."""
+
+
+def hosted(platform: igvm.PlatformType) -> list[tuple[str, str]]:
+    """Every axis of a technology with each of its values."""
+    axes = list(technology_of(platform).axes)
+    if technology_of(platform).continuation is not None:
+        axes += VMSA_AXES
+    return [(axis.name, choice.value) for axis in axes for choice in axis.on(platform)]
+
+
+PLANTED = [
+    (platform, loader, axis, value)
+    for platform, loaders in (
+        (SNP, ("reference", "qemu-kvm")),
+        (TDX, ("reference",)),
+        (VBS, ("reference",)),
+        (CCA, ("reference",)),
+        (SEV_ES, ("igvmmeasure", "qemu-kvm")),
+    )
+    for loader in loaders
+    for axis, value in hosted(platform)
+]
+
+
+@pytest.mark.parametrize(
+    ("platform", "loader", "axis", "value"),
+    PLANTED,
+    ids=["-".join(map(str, (platform.name, *rest))) for platform, *rest in PLANTED],
+)
+def test_what_hosts_vary(platform: igvm.PlatformType, loader: str, axis: str, value: str) -> None:
+    """A digest that a host makes by any value of an axis is found, and measured again."""
+    file = {VBS: hello_file(), CCA: realm(), SEV_ES: two_vcpus()}.get(platform) or guest(late=True)
+    options: dict[str, Any] = {"loader": loader, "host": {axis: value}}
+    if platform == CCA:
+        options["realm"] = REALM
+    built = BUILT if platform in {SNP, SEV_ES} else set()
+    if loader == "qemu-kvm" or axis in built:
+        options |= {"vcpus": 2, "cpu": "EPYC"}
+    if loader != "qemu-kvm" and axis in built - {"vmm"}:
+        options["host"] = {"vmm": "qemu", axis: value}
+    made = digest(file, platform, **options)
+    found = find(file, made, platforms=[platform], vcpus=[1, 2], realm=options.get("realm"))
+    assert found.matches
+    for match in found.matches:
+        again = parameters(match) | ({"realm": REALM} if platform == CCA else {})
+        assert made == digest(file, platform, **again)

@@ -68,7 +68,6 @@ def directives(
     is_chosen = (file.masks & np.uint32(mask) != 0) & (file.sections != Section.PLATFORM)
     if every_vmsa:
         is_chosen |= _is_vmsa(file)
-        is_chosen &= ~((file.types == HeaderType.VP_CONTEXT) & ~_is_vmsa(file))
     index = np.flatnonzero(is_chosen)
     rows = blank_rows(len(index))
     rows["header"], rows["header_type"] = index, file.types[index]
@@ -92,6 +91,9 @@ def directives(
             plan = plan.refusing(Refusal("the error ranges are larger than any guest"))
     measured = plan.of(*isolation_of(platform).measured)
     plan.rows["measured"] = measured
+    if every_vmsa:
+        others = plan.from_headers(HeaderType.VP_CONTEXT) & ~_is_vmsa(file)[index]
+        plan = plan.unmeasured(others, "it is no VMSA").loading(others, 0, "it is no VMSA")
     return plan
 
 
@@ -157,13 +159,14 @@ def _with_pages(plan: LaunchPlan) -> LaunchPlan:
     """`plan` with what its pages are, and refusals where their data is not in the file."""
     import numpy as np
 
-    rows, file = plan.rows, plan.file
+    file = plan.file
     pages = plan.from_headers(HeaderType.PAGE_DATA) & plan.of(Operation.NORMAL)
     isolation = isolation_of(plan.platform)
     if pages.any() and file.page_size not in isolation.page_sizes:
         message = f"{plan.platform.name} has no pages of {file.page_size:#x} bytes"
+        plan = plan.loading(pages, 0, f"fatal: {message}")
         plan = plan.refusing(Refusal(message, None, "page_size"))
-        rows["loaded"][pages] = 0
+    rows = plan.rows
     flags, data_types = rows["flags"], rows["data_type"]
     if flags[pages].any():
         unmeasured = np.uint32(PageDataFlags.UNMEASURED)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from igvm.launch.lint.loader_rule import LoaderRule
     from igvm.launch.plan import LaunchPlan
     from igvm.launch.request import PlanRequest
-    from igvm.spec.enums import PlatformType
+    from igvm.spec.enums import HeaderType, PlatformType
 
     Shape = Callable[[LaunchPlan, PlanRequest], LaunchPlan]
     Rules = Callable[[], Iterable[LoaderRule]]
 else:
-    Axis = VMM = PlatformType = Shape = Rules = Any  # loaded by those who have some
+    Axis = VMM = HeaderType = PlatformType = Shape = Rules = Any  # loaded by those who have some
 
 
 def no_rules() -> Iterable[LoaderRule]:
@@ -59,6 +59,10 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
     """Whether headers of other platforms are dropped before it looks at their types."""
     writes_runs: bool = False
     """Whether pages that go on are collected and written in one run, a batch of the plan."""
+    unknown: tuple[HeaderType, ...] = ()
+    """The header types at which it ends."""
+    ignored: tuple[HeaderType, ...] = ()
+    """The header types that it does nothing with."""
     every_vmsa: bool = False
     """Whether it takes VMSAs of all platforms, whatever their mask."""
     shape: Shape
@@ -114,6 +118,10 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
             from igvm.launch.kvm.vcpu_rows import with_hosts_contexts
 
             plan = with_hosts_contexts(plan, request, self.name)
+        why = f"fatal: {self.program} ends at a header of this type"
+        plan = plan.explained(plan.from_headers(*self.unknown), why)
+        why = f"{self.program} does nothing with it"
+        plan = plan.explained(plan.from_headers(*self.ignored), why)
         if platform not in self.measures:
             plan = plan.unmeasured(plan.rows["measured"], f"{self.program} has nothing measured")
             plan = msgspec.structs.replace(plan, is_measured=False)

@@ -67,7 +67,7 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM, loader: 
         return with_file_contexts(plan, request)
     if VMM_AXIS.name in request.host:
         vmm = vmm_named(VMM_AXIS.choice(request.host[VMM_AXIS.name]).value)
-    is_context = plan.of(Operation.VP_CONTEXT)
+    is_context = plan.of(Operation.VP_CONTEXT) & (plan.rows["loaded"] > 0)
     plan = _refusing(plan, vmm)
     contexts = plan.rows[is_context]
     if plan.refusals:
@@ -80,12 +80,11 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM, loader: 
     starts = {index: context_of(index, own, request.host) for index in indices}
     used = {own[start] for start in starts.values() if start is not None}
     plan = _passed_over(plan, is_context, used, vmm, vcpus)
-    is_context = plan.of(Operation.VP_CONTEXT)
+    if plan.refusals:
+        return plan
     kept = ~is_context
     kept[is_context] = ~np.isin(np.arange(len(contexts)), list(used))
     plan = plan.with_rows(plan.rows[kept])
-    if plan.refusals:
-        return plan
     rows = blank_rows(len(indices))
     rows["operation"], rows["gpa"], rows["pages"] = Operation.VP_CONTEXT, VMSA_GPA, 1
     rows["loaded"], rows["measured"] = 1, True
@@ -118,7 +117,13 @@ def with_hosts_contexts(plan: LaunchPlan, request: PlanRequest, loader: str) -> 
     Raises:
         ValidationError: `request` says what VMSAs are like that KVM builds, and not for whom.
     """
+    import numpy as np
+
     if VMM_AXIS.name in request.host:
+        is_other = plan.file.masks[plan.rows["header"]] & np.uint32(plan.mask) == 0
+        is_other &= plan.of(Operation.VP_CONTEXT)
+        plan = plan.unmeasured(is_other, "it is for another platform")
+        plan = plan.loading(is_other, 0, "it is for another platform")
         return with_kvm_contexts(plan, request, vmm_named("qemu"), loader)
     if request.host.get(CONTEXTS_AXIS.name) == NOBODY:
         where = plan.of(Operation.VP_CONTEXT)
@@ -153,7 +158,7 @@ def with_file_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
     """
     import numpy as np
 
-    is_context = plan.of(Operation.VP_CONTEXT)
+    is_context = plan.of(Operation.VP_CONTEXT) & (plan.rows["loaded"] > 0)
     rows = np.concatenate([plan.rows[~is_context], plan.rows[is_context]])
     plan = plan.with_rows(rows)
     first = len(rows) - int(is_context.sum())

@@ -13,7 +13,9 @@ from igvm.launch.programs.cloud_hypervisor import (
     CH_IGVM,
     CH_MEMORY,
     CH_ON_KVM,
+    IGNORED,
     SOURCE,
+    UNKNOWN,
     shared_rules,
     with_its_pages,
 )
@@ -169,6 +171,8 @@ LOADER = Loader(
     source=SOURCE,
     platforms=(PlatformType.SEV_SNP,),
     crate="0.4",
+    unknown=UNKNOWN,
+    ignored=IGNORED,
     shape=shape,
     rules=rules,
     parameters=("vcpus", "sev_features", "hashes"),

@@ -10,7 +10,9 @@ from igvm.launch.programs.cloud_hypervisor import (
     CH_IGVM,
     CH_MEMORY,
     CH_ON_MSHV,
+    IGNORED,
     SOURCE,
+    UNKNOWN,
     shared_rules,
     with_its_pages,
 )
@@ -156,6 +158,8 @@ LOADER = Loader(
     source=SOURCE,
     platforms=(PlatformType.SEV_SNP,),
     crate="0.4",
+    unknown=UNKNOWN,
+    ignored=IGNORED,
     shape=shape,
     rules=rules,
 )

@@ -367,6 +367,7 @@ LOADER = Loader(
     measured=(PlatformType.SEV_SNP,),
     is_told=True,
     crate="0.5",
+    unknown=(HeaderType.VBS_MEASUREMENT,),
     shape=shape,
     rules=rules,
     parameters=("vcpus", "cpu", "sev_features"),

@@ -9,7 +9,7 @@ from igvm.launch.kvm.vcpu_rows import with_kvm_contexts
 from igvm.launch.kvm.vmm import BASIC, DEBUG_AND_XCR0, FPU, PAST_THE_REGISTERS, VMM
 from igvm.launch.loader import Loader
 from igvm.launch.loaders import qemu_tcg
-from igvm.launch.programs.qemu import IGVM_C, IGVM_RUN, SEV_C, in_qemus_order, shared_rules
+from igvm.launch.programs.qemu import IGVM_C, IGVM_RUN, SEV_C, UNKNOWN, in_qemus_order, shared_rules
 from igvm.spec.enums import PageDataType, PlatformType
 from igvm.spec.operations import Operation
 
@@ -279,6 +279,7 @@ LOADER = Loader(
     judged=(PlatformType.SEV_SNP, PlatformType.NATIVE),
     crate="0.4",
     filters=False,
+    unknown=UNKNOWN,
     writes_runs=True,
     shape=shape,
     rules=rules,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.launch.loader import Loader
-from igvm.launch.programs.qemu import IGVM_RUN, X86_RUN, in_qemus_order, shared_rules
-from igvm.spec.enums import PlatformType
+from igvm.launch.programs.qemu import IGVM_RUN, UNKNOWN, X86_RUN, in_qemus_order, shared_rules
+from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
@@ -162,6 +162,8 @@ LOADER = Loader(
     measured=(),
     crate="0.4",
     filters=False,
+    unknown=UNKNOWN,
+    ignored=(HeaderType.SNP_ID_BLOCK, HeaderType.GUEST_POLICY),
     writes_runs=True,
     shape=shape,
     rules=rules,

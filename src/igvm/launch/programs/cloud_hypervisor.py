@@ -21,6 +21,28 @@ CH_ON_KVM = "cloud-hypervisor ae44c29, hypervisor/src/kvm/mod.rs"
 CH_ON_MSHV = "cloud-hypervisor ae44c29, hypervisor/src/mshv/mod.rs"
 
 
+UNKNOWN = (
+    HeaderType.SRAT,
+    HeaderType.MMIO_RANGES,
+    HeaderType.SLIT,
+    HeaderType.PPTT,
+    HeaderType.MADT,
+    HeaderType.DEVICE_TREE,
+    HeaderType.ENVIRONMENT_INFO_PARAMETER,
+    HeaderType.ERROR_RANGE,
+    HeaderType.VBS_MEASUREMENT,
+)
+"""The header types at which Cloud Hypervisor panics (igvm_loader.rs)."""
+
+IGNORED = (
+    HeaderType.RELOCATABLE_REGION,
+    HeaderType.PAGE_TABLE_RELOCATION_REGION,
+    HeaderType.CORIM_DOCUMENT,
+    HeaderType.CORIM_SIGNATURE,
+)
+"""Initialization headers that it does not look at."""
+
+
 def with_its_pages(plan: LaunchPlan) -> LaunchPlan:
     """What both hypervisors share: the shared flag is not looked at, a 2 MB page is one page.
 

@@ -28,6 +28,20 @@ SEV_C = "QEMU 11.1, target/i386/sev.c"
 LIBIGVM = "libigvm 0.4.0; run"
 
 
+UNKNOWN = (
+    HeaderType.SRAT,
+    HeaderType.MMIO_RANGES,
+    HeaderType.SLIT,
+    HeaderType.PPTT,
+    HeaderType.ERROR_RANGE,
+    HeaderType.COMMAND_LINE,
+    HeaderType.VBS_MEASUREMENT,
+    HeaderType.RELOCATABLE_REGION,
+    HeaderType.PAGE_TABLE_RELOCATION_REGION,
+)
+"""The header types at which QEMU ends (backends/igvm.c has no handler for them)."""
+
+
 def in_qemus_order(plan: LaunchPlan) -> LaunchPlan:
     """`plan` with its rows as QEMU gets round to them, and what it makes of pages and areas.
 

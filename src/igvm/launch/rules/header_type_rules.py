@@ -13,30 +13,6 @@ if TYPE_CHECKING:
 
 H = HeaderType
 
-_TABLES = (H.SRAT, H.MMIO_RANGES, H.SLIT, H.PPTT)
-_QEMU_UNKNOWN = (
-    *_TABLES,
-    H.ERROR_RANGE,
-    H.COMMAND_LINE,
-    H.VBS_MEASUREMENT,
-    H.RELOCATABLE_REGION,
-    H.PAGE_TABLE_RELOCATION_REGION,
-)
-_CH_UNKNOWN = (
-    *_TABLES,
-    H.MADT,
-    H.DEVICE_TREE,
-    H.ENVIRONMENT_INFO_PARAMETER,
-    H.ERROR_RANGE,
-    H.VBS_MEASUREMENT,
-)
-_INITIALIZATIONS = (
-    H.RELOCATABLE_REGION,
-    H.PAGE_TABLE_RELOCATION_REGION,
-    H.CORIM_DOCUMENT,
-    H.CORIM_SIGNATURE,
-)
-
 
 def _met(inspected: InspectedLaunch, kinds: tuple[HeaderType, ...]) -> Found:
     """The headers of `kinds` that the loader comes across."""
@@ -59,7 +35,7 @@ def unknown_type(inspected: InspectedLaunch) -> Found:
 
     Write a file of its own for the platforms that need the header.
     """
-    yield from _met(inspected, _QEMU_UNKNOWN)
+    yield from _met(inspected, inspected.loader.unknown)
 
 
 def device_tree(inspected: InspectedLaunch) -> Found:
@@ -72,17 +48,17 @@ def ch_unsupported(inspected: InspectedLaunch) -> Found:
 
     Headers with a mask are met only where it names SEV_SNP.
     """
-    yield from _met(inspected, _CH_UNKNOWN)
+    yield from _met(inspected, inspected.loader.unknown)
 
 
 def openvmm_unsupported(inspected: InspectedLaunch) -> Found:
     """Measurements of a VBS guest are signed for hosts that check them."""
-    yield from _met(inspected, (H.VBS_MEASUREMENT,))
+    yield from _met(inspected, inspected.loader.unknown)
 
 
 def native_no_effect(inspected: InspectedLaunch) -> Found:
     """ID blocks and policies are for SEV-SNP."""
-    index = inspected.met(H.SNP_ID_BLOCK, H.GUEST_POLICY)
+    index = inspected.met(*inspected.loader.ignored)
     index = index[inspected.file.masks[index] & inspected.mask != 0]
     if len(index):
         yield Many(index, "", "the header is for NATIVE")
@@ -93,7 +69,7 @@ def ch_ignored(inspected: InspectedLaunch) -> Found:
 
     Of the initialization headers only GUEST_POLICY is looked at.
     """
-    yield from _met(inspected, _INITIALIZATIONS)
+    yield from _met(inspected, inspected.loader.ignored)
 
 
 def openvmm_tables(inspected: InspectedLaunch) -> Found:
