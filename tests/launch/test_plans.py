@@ -97,9 +97,9 @@ def test_what_a_plan_was_missing() -> None:
     assert (512, 1, True) == (large.pages, large.loaded, large.measured)
     assert large.reason
     assert A[:16] == bytes(igvm.plan(file, SNP).content(area.source))[:16]
-    file = build(TDX, lambda at: [raw.area(1), raw.parameter(0x307, 1), raw.insert(1, 0x2000)])
-    rows = [row.operation.name for row in igvm.plan(file, TDX, loader="td-shim")]
-    assert ["PARAMETER_AREA", "PARAMETER_VALUE", "PARAMETER"] == rows
+    file = build(TDX, lambda _: [raw.area(1), raw.parameter(0x307, 1), raw.insert(1, 0x2000)])
+    names = [row.operation.name for row in igvm.plan(file, TDX, loader="td-shim")]
+    assert ["PARAMETER_AREA", "PARAMETER_VALUE", "PARAMETER"] == names
 
 
 def test_summary() -> None:
@@ -116,7 +116,7 @@ def test_names_of_platforms() -> None:
     digest = igvm.measure(file, SNP).digest
     for platform in ("snp", "SEV-SNP", file.platforms["SEV_SNP"], file.platforms[0]):
         assert digest == igvm.measure(file, platform).digest
-    with pytest.raises(igvm.ValidationError, match="did you mean|there is no platform"):
+    with pytest.raises(igvm.ValidationError, match="there is no platform 'spn'"):
         igvm.measure(file, "spn")
     with pytest.raises(igvm.ValidationError, match="2"):
         igvm.measure(file, 2)  # type: ignore[arg-type]
