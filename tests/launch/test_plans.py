@@ -87,7 +87,8 @@ def test_what_a_plan_was_missing() -> None:
     file = build(
         SNP,
         lambda at: [
-            POLICY, raw.page(0x200000, at[0], flags=1), raw.area(1, 4096, at[0]), raw.insert(1, 0x2000)
+            POLICY, raw.page(0x200000, at[0], flags=1), raw.area(1, 4096, at[0]),
+            raw.insert(1, 0x2000),
         ],
         A.ljust(0x200000, b"\0"),
     )  # fmt: skip
