@@ -15,13 +15,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["igvm"]):
     from tests.hostile.everything import use
-    from tests.hostile.samples import fix
+    from tests.small_files.raw import with_checksum
 
 
 def fuzz(data: bytes) -> None:
     """Do everything with one input."""
     use(data)
-    use(fix(data))
+    use(with_checksum(data))
 
 
 if __name__ == "__main__":

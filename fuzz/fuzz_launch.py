@@ -15,12 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["igvm"]):
     from tests.hostile.launches import launch
-    from tests.hostile.samples import fix
+    from tests.small_files.raw import with_checksum
 
 
 def fuzz(data: bytes) -> None:
     """Launch one input in every way."""
-    launch(fix(data))
+    launch(with_checksum(data))
 
 
 if __name__ == "__main__":

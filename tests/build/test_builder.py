@@ -20,7 +20,7 @@ from igvm import (
     ValidationError,
     VersionString,
 )
-from tests import raw
+from tests.small_files import raw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def test_smallest_file() -> None:
     """One platform makes a file."""
     builder = Builder()
     assert 1 == builder.platform(PlatformType.TDX).mask
-    assert raw.Raw(raw.platform(3)).file() == builder.to_bytes()
+    assert raw.file(raw.platform(3)) == builder.to_bytes()
 
 
 def test_sections_sort_themselves() -> None:

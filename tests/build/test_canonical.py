@@ -12,7 +12,7 @@ import igvm
 from igvm import Architecture, HvArm64Register, HvX64Register, IgvmError, ValidationError, canonical
 from igvm.spec.enums import PAGE_SIZE_2M
 from igvm.write.canonical import clear_registers
-from tests import raw
+from tests.small_files import raw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ SNP = raw.platform(2)
 
 def of(headers: bytes, data: bytes = b"", **more: Any) -> igvm.IgvmFile:
     """The canonical form of a file that says what it is by `more`."""
-    return canonical(igvm.parse(raw.Raw(headers, data, **more).file()))
+    return canonical(igvm.parse(raw.file(headers, data=data, **more)))
 
 
 @pytest.mark.corpus("**/*.igvm")
@@ -74,14 +74,14 @@ def test_gap_goes() -> None:
     """The headers follow the fixed header, and unreferenced data goes."""
     headers = SNP + raw.page(0, 24 + 16 + 24 + 32 + 5)
     file = of(headers, b"12345" + PAGE + b"behind", gap=bytes(16))
-    assert raw.Raw(SNP + raw.page(0, 80), PAGE).file() == file.to_bytes()
+    assert raw.file(SNP, raw.page(0, 80), data=PAGE) == file.to_bytes()
 
 
 def test_empty_mask_goes() -> None:
     """A header for no platform goes, whatever its type, with its data; a platform stays."""
     platform = raw.platform(3, 0)
     headers = platform + raw.page(0, 24 + 24 + 32 + 24, mask=0) + raw.header(0x101, bytes(16))
-    assert raw.Raw(platform).file() == of(headers, PAGE).to_bytes()
+    assert raw.file(platform) == of(headers, PAGE).to_bytes()
 
 
 def test_reserved_bits_go() -> None:
@@ -154,19 +154,19 @@ def test_pages_of_2_mib() -> None:
     """A page of 2 MiB keeps its data where all of it is there, as the specification says."""
     at = 24 + 24 + 64
     headers = SNP + raw.page(0, at, flags=1) + raw.page(0x1000, at + PAGE_SIZE_2M)
-    whole = raw.Raw(headers, bytes(PAGE_SIZE_2M) + PAGE).file()
+    whole = raw.file(headers, data=bytes(PAGE_SIZE_2M) + PAGE)
     assert whole == canonical(igvm.parse(whole)).to_bytes()
 
 
 def test_short_pages_of_2_mib() -> None:
     """A page of 2 MiB has 4 KiB where there is no more, as the reference writes it."""
-    short = raw.Raw(SNP + raw.page(0, 80, flags=1), PAGE).file()
+    short = raw.file(SNP, raw.page(0, 80, flags=1), data=PAGE)
     assert short == canonical(igvm.parse(short)).to_bytes()
 
 
 def test_other_page_sizes() -> None:
     """Pages are as long as the file says."""
-    whole = raw.Raw(SNP + raw.page(0, 88), bytes(65535) + b"x", version=2, page_size=65536).file()
+    whole = raw.file(SNP, raw.page(0, 88), data=bytes(65535) + b"x", version=2, page_size=65536)
     assert whole == canonical(igvm.parse(whole)).to_bytes()
 
 
@@ -226,5 +226,5 @@ def test_register_lists_become_equal() -> None:
     value = bytes([1] * 8 + [0] * 8)
     lists = [b"\1\0\0\0" + register(HvX64Register.RIP, value, mbz=mbz) for mbz in (3, 0)]
     headers = platform + raw.context(at) + raw.context(at + 36)
-    expected = raw.Raw(platform + raw.context(at) * 2, lists[1]).file()
+    expected = raw.file(platform, raw.context(at) * 2, data=lists[1])
     assert expected == of(headers, b"".join(lists)).to_bytes()

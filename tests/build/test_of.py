@@ -9,7 +9,7 @@ import pytest
 
 import igvm
 from igvm import Builder, PlatformType, ValidationError
-from tests import raw
+from tests.small_files import raw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def test_positions() -> None:
 def test_sections_are_put_in_order() -> None:
     """Headers in the wrong section move to theirs."""
     headers = raw.page(0) + raw.platform(3) + raw.header(0x101, bytes(16))
-    new = Builder.of(igvm.parse(raw.Raw(headers).file())).build()
+    new = Builder.of(igvm.parse(raw.file(headers))).build()
     assert raw.platform(3) + raw.header(0x101, bytes(16)) + raw.page(0) == bytes(new.section)
 
 
@@ -88,7 +88,7 @@ def test_bits_of_headers_survive() -> None:
     """Padding, reserved bits and unknown versions come through."""
     odd = raw.header(0x3FE, b"12345", padding=7)
     context = raw.header(0x101, bytes(12) + b"\1\2\3\4")
-    file = igvm.parse(raw.Raw(raw.platform(3) + context + odd, version=3).file())
+    file = igvm.parse(raw.file(raw.platform(3), context, odd, version=3))
     new = Builder.of(file).build()
     assert (bytes(file.section), 3) == (bytes(new.section), new.revision)
 
@@ -97,7 +97,7 @@ def test_bits_of_headers_survive() -> None:
 def test_missing_padding_is_added(cut: int) -> None:
     """Where the last header's padding is missing, it is added."""
     whole = raw.platform(3) + raw.header(0x3FE, b"12345")
-    new = Builder.of(igvm.parse(raw.Raw(whole[:-cut]).file())).build()
+    new = Builder.of(igvm.parse(raw.file(whole[:-cut]))).build()
     assert whole == bytes(new.section)
 
 
@@ -116,7 +116,7 @@ def test_missing_padding_is_added(cut: int) -> None:
 )
 def test_data_that_is_not_there(header: bytes) -> None:
     """A header whose data cannot be read is named."""
-    file = igvm.parse(raw.Raw(raw.platform(2) + header, PAGE).file())
+    file = igvm.parse(raw.file(raw.platform(2), header, data=PAGE))
     with pytest.raises(ValidationError) as error:
         Builder.of(file)
     assert 48 <= (error.value.offset or 0) < 80
@@ -132,7 +132,7 @@ def test_overlapping_data_is_bounded() -> None:
         )
         for at in range(8192, 8192 + 30)
     )
-    file = igvm.parse(raw.Raw(headers, bytes(size + 8192)).file())
+    file = igvm.parse(raw.file(headers, data=bytes(size + 8192)))
     with pytest.raises(ValidationError, match="overlapping"):
         Builder.of(file)
 

@@ -15,7 +15,7 @@ import pytest
 import igvm
 from igvm import SaveError
 from igvm.storage.save import save
-from tests import raw
+from tests.small_files import raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,7 +230,7 @@ def test_temporary_name_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_replaced_while_open(tmp_path: Path) -> None:
     """A file that is mapped can be replaced by itself; the view keeps the old bytes."""
     path = tmp_path / "guest.igvm"
-    path.write_bytes(raw.Raw(raw.platform()).file())
+    path.write_bytes(raw.file(raw.platform()))
     with igvm.open(path) as file:
         before = path.stat().st_ino
         file.save(path, overwrite=True)

@@ -11,7 +11,7 @@ import igvm
 from igvm import Architecture, ValidationError
 from igvm.write.deduplication import References
 from igvm.write.writer import write
-from tests import raw
+from tests.small_files import raw
 
 PAGE = bytes(range(256)) * 16
 
@@ -28,13 +28,13 @@ def section(*headers: bytes) -> np.ndarray:
 
 def test_no_data() -> None:
     """A file without data ends with its headers."""
-    expected = raw.Raw(raw.platform()).file()
+    expected = raw.file(raw.platform())
     assert expected == b"".join(write(section(raw.platform()), References.none(), revision=1))
 
 
 def test_version_2() -> None:
     """A version 2 file says its architecture and page size."""
-    expected = raw.Raw(raw.platform(), version=2, architecture=1, page_size=65536).file()
+    expected = raw.file(raw.platform(), version=2, architecture=1, page_size=65536)
     parts = write(
         section(raw.platform()),
         References.none(),
@@ -47,7 +47,7 @@ def test_version_2() -> None:
 
 def test_later_versions_have_the_version_2_header() -> None:
     """A version that is not known yet is written as it was read."""
-    expected = raw.Raw(raw.platform(), version=3).file()
+    expected = raw.file(raw.platform(), version=3)
     assert expected == b"".join(write(section(raw.platform()), References.none(), revision=3))
 
 
@@ -61,7 +61,7 @@ def test_data_follows_the_headers() -> None:
     start = 24 + len(headers)
     pages = (start, start + 4096, start)
     written = raw.platform() + b"".join(raw.page(i << 12, at) for i, at in enumerate(pages))
-    expected = raw.Raw(written, PAGE + bytes(4096)).file()
+    expected = raw.file(written, data=PAGE + bytes(4096))
     assert expected == b"".join(write(section(headers), refs, revision=1))
 
 

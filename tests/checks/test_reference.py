@@ -9,8 +9,21 @@ import pytest
 
 import igvm
 from igvm.checks.reference import REFERENCE_RULES, verdict, verdict_of_bytes
-from tests.differential.cases import CASES, SIZE, VBS, Case, corim, registers, reloc, v1
-from tests.raw import Raw, area, context, header, insert, page, parameter, platform
+from tests.differential.cases import CASES, Case, v1
+from tests.small_files import raw
+from tests.small_files.guests import VBS
+from tests.small_files.raw import (
+    area,
+    context,
+    corim,
+    header,
+    insert,
+    page,
+    parameter,
+    platform,
+    region,
+    register_list,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,22 +36,26 @@ DAWDLE = 3.0
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(case: Case) -> None:
     """A file is refused for the fault that it has, at the place where it has it."""
-    findings = [one for one in verdict_of_bytes(case.file, case.release) if one.is_error]
+    findings = [
+        finding for finding in verdict_of_bytes(case.file, case.release) if finding.is_error
+    ]
     rules = [f"igvm-{case.release}/{case.rule}"] if case.rule else []
-    assert rules == [one.rule for one in findings]
+    assert rules == [finding.rule for finding in findings]
     for finding in findings:
-        for wanted, found in (
+        for expected, actual in (
             (case.field, finding.field),
             (case.header_index, finding.header_index),
             (case.value, finding.value),
         ):
-            assert wanted is None or wanted == found
+            assert expected is None or expected == actual
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.field], ids=lambda case: case.name)
 def test_offset(case: Case) -> None:
     """The offset of a finding is where the value that it shows lies in the file."""
-    [finding] = [one for one in verdict_of_bytes(case.file, case.release) if one.is_error]
+    [finding] = [
+        finding for finding in verdict_of_bytes(case.file, case.release) if finding.is_error
+    ]
     offset, value = finding.offset, finding.value
     assert offset is not None
     if isinstance(value, int) and case.name not in {"RAX", "VTL 3"}:
@@ -52,7 +69,7 @@ def test_unreadable_is_refused(case: Case) -> None:
     try:
         igvm.parse(case.file)
     except igvm.FormatError:
-        assert [True] == [one.is_error for one in verdict_of_bytes(case.file, case.release)]
+        assert [True] == [finding.is_error for finding in verdict_of_bytes(case.file, case.release)]
 
 
 def test_crash_is_said() -> None:
@@ -75,7 +92,7 @@ def test_corim_note_needs_the_header_to_be_read() -> None:
     """There is no note where the reference stops before the CoRIM header."""
     findings = verdict_of_bytes(v1(platform(7), corim(0x104)), "0.5")
     assert ["igvm-0.5/InvalidBinaryPlatformHeader.InvalidPlatformType"] == [
-        one.rule for one in findings
+        finding.rule for finding in findings
     ]
 
 
@@ -105,26 +122,26 @@ def test_file_can_be_closed(tmp_path: Path) -> None:
 
 def _with_contexts(places: list[int], data: bytes) -> bytes:
     """A VBS file with a context for each place in `data`."""
-    start = SIZE + 24 + 32 * len(places)
-    return Raw(platform(VBS) + b"".join(context(start + place) for place in places), data).file()
+    start = raw.fixed_size(1) + 24 + 32 * len(places)
+    return raw.file(platform(VBS), *(context(start + place) for place in places), data=data)
 
 
 def _overlapping(count: int) -> bytes:
     """Register lists of `count` registers each, one beginning in every register of the others."""
-    one = registers((0, 0x20010))[4:32] + count.to_bytes(4, "little")
-    return _with_contexts(list(range(0, 32 * MANY, 32)), one[28:] + one * (MANY + count))
+    register = raw.register(0x20010)[:28] + count.to_bytes(4, "little")
+    return _with_contexts(list(range(0, 32 * MANY, 32)), register[28:] + register * (MANY + count))
 
 
 HOSTILE = {
     "areas": lambda: v1(platform(), *(area(i) + insert(i, 0) for i in range(MANY // 2)), area(7)),
     "areas used": lambda: v1(platform(), area(7), *[parameter(0x307, 7)] * MANY, area(7)),
     "regions": lambda: v1(
-        platform(VBS), *(reloc(i << 13, 4096, mask=-1 & 0xFFFFFFFF) for i in range(MANY, 0, -1))
+        platform(VBS), *(region(i << 13, 4096, mask=-1 & 0xFFFFFFFF) for i in range(MANY, 0, -1))
     ),
     "regions, the last overlaps": lambda: v1(
-        platform(VBS), *(reloc(i << 13, 4096) for i in range(MANY)), reloc(MANY << 12, 8192)
+        platform(VBS), *(region(i << 13, 4096) for i in range(MANY)), region(MANY << 12, 8192)
     ),
-    "one list": lambda: _with_contexts([0] * MANY, registers(*[(0, 0x20010)] * MANY)),
+    "one list": lambda: _with_contexts([0] * MANY, register_list(*[0x20010] * MANY)),
     "overlapping lists": lambda: _overlapping(MANY // 2),
     "alternating types": lambda: v1(
         platform(), area(1), *[page(0) + parameter(0x307, 1)] * (MANY // 2)

@@ -25,7 +25,7 @@ from igvm.checks.reference.release_types import (
 )
 from igvm.spec.registry import HEADERS, TYPE_OF, HeaderSpec
 from igvm.wire.record import Record, u32
-from tests.raw import Raw, area, header, insert, parameter, platform
+from tests.small_files import raw
 from tests.spec.layout_table import LAYOUTS
 
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ def later_verdict(monkeypatch: pytest.MonkeyPatch) -> Verdict:
     ("headers", "rule"),
     [
         (
-            [platform(), header(0x108, struct.pack("<I", 1))],
+            [raw.platform(), raw.header(0x108, struct.pack("<I", 1))],
             "InvalidBinaryInitializationHeader.InvalidVariableHeaderType",
         ),
         (
-            [platform(), area(7), parameter(0x314, 7), insert(7, 0)],
+            [raw.platform(), raw.area(7), raw.parameter(0x314, 7), raw.insert(7, 0)],
             "InvalidBinaryDirectiveHeader.InvalidVariableHeaderType",
         ),
     ],
@@ -123,6 +123,6 @@ def test_a_later_type_is_not_one_of_the_crate(
     later_verdict: Verdict, headers: list[bytes], rule: str, release: str
 ) -> None:
     """A header type that `spec` gains is known to the specification's rules, not to the crate."""
-    file = igvm.parse(Raw(b"".join(headers), b"data").file())
+    file = igvm.parse(raw.file(*headers, data=b"data"))
     assert "type-unknown" not in {finding.rule for finding in igvm.check(file)}
     assert [f"igvm-{release}/{rule}"] == [finding.rule for finding in later_verdict(file, release)]

@@ -9,8 +9,8 @@ import pytest
 
 import igvm
 from igvm.checks.inspection.inspected_file import InspectedFile
-from tests import raw
-from tests.checks.small import raw_type
+from tests.small_files import raw
+from tests.small_files.sound_files import packed
 
 if TYPE_CHECKING:
     from igvm.wire.record import Record
@@ -20,22 +20,22 @@ _COUNT = 14
 
 def _headers(seed: int) -> list[Record]:
     """Declarations, uses and insertions of three areas in any order."""
-    chosen = random.Random(seed)
-    made: list[Record] = []
-    for _ in range(chosen.randrange(_COUNT)):
-        number, what = chosen.randrange(3), chosen.randrange(4)
-        if what == 0:
-            made.append(igvm.ParameterArea(number_of_bytes=4096, parameter_area_index=number))
-        elif what == 1:
-            made.append(igvm.VPCount(parameter_area_index=number))
-        elif what == 2:
-            made.append(igvm.SRAT(parameter_area_index=number))
+    rng = random.Random(seed)
+    headers: list[Record] = []
+    for _ in range(rng.randrange(_COUNT)):
+        number, act = rng.randrange(3), rng.randrange(4)
+        if act == 0:
+            headers.append(igvm.ParameterArea(number_of_bytes=4096, parameter_area_index=number))
+        elif act == 1:
+            headers.append(igvm.VPCount(parameter_area_index=number))
+        elif act == 2:
+            headers.append(igvm.SRAT(parameter_area_index=number))
         else:
-            mask = chosen.choice((0, 1, 1))
-            made.append(
+            mask = rng.choice((0, 1, 1))
+            headers.append(
                 igvm.ParameterInsert(gpa=0, compatibility_mask=mask, parameter_area_index=number)
             )
-    return made
+    return headers
 
 
 def _followed(headers: list[Record]) -> tuple[list[int], list[int], list[int], list[int]]:
@@ -69,7 +69,7 @@ def _followed(headers: list[Record]) -> tuple[list[int], list[int], list[int], l
 def test_areas_are_followed(seed: int) -> None:
     """Sorting all headers by area finds what a loop over the headers finds."""
     headers = _headers(seed)
-    heads = raw.platform() + b"".join(map(raw_type, headers))
-    areas = InspectedFile(igvm.parse(raw.Raw(heads).file())).areas
-    found = (areas.redeclared, areas.undeclared, areas.after_insertion, areas.never_inserted)
-    assert _followed(headers) == tuple(column.tolist() for column in found)
+    heads = raw.platform() + b"".join(map(packed, headers))
+    areas = InspectedFile(igvm.parse(raw.file(heads))).areas
+    columns = (areas.redeclared, areas.undeclared, areas.after_insertion, areas.never_inserted)
+    assert _followed(headers) == tuple(column.tolist() for column in columns)

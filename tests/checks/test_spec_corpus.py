@@ -59,8 +59,8 @@ def test_what_the_reference_refuses_has_an_error(corpus_file: Path) -> None:
     facts = json.loads(corpus_file.with_name(corpus_file.name + ".json").read_text())
     refused = facts["reference_release"]["parse"]["verdict"] != "ok"
     try:
-        found = bool(errors(corpus_file))
+        has_error = bool(errors(corpus_file))
     except igvm.FormatError:
-        found = True
+        has_error = True
     if refused:
-        assert found != (corpus_file.name in STRICTER_REFERENCE)
+        assert has_error != (corpus_file.name in STRICTER_REFERENCE)

@@ -11,32 +11,33 @@ import pytest
 
 import igvm
 from igvm.spec.registry import TYPE_OF
-from tests import raw
-from tests.checks.small import SNP, SOUND
-from tests.hostile.samples import NUMBERS_64, fix
+from tests.hostile.edge_numbers import NUMBERS_64
+from tests.small_files import raw
+from tests.small_files.raw import with_checksum
+from tests.small_files.sound_files import SNP_GUEST, SOUND
 
 _SECONDS = 20
 
 
 def _mutated(data: bytes, seed: int) -> bytes:
     """`data` with some numbers replaced and some bits turned over."""
-    chosen = random.Random(seed)
-    made = bytearray(data)
-    for _ in range(chosen.randrange(1, 6)):
-        at = chosen.randrange(8, len(made) - 8)
-        if chosen.random() < 0.5:
-            size = chosen.choice((1, 2, 4, 8))
-            number = chosen.choice(NUMBERS_64) & (1 << 8 * size) - 1
-            made[at & -size : (at & -size) + size] = number.to_bytes(size, "little")
+    rng = random.Random(seed)
+    changed = bytearray(data)
+    for _ in range(rng.randrange(1, 6)):
+        at = rng.randrange(8, len(changed) - 8)
+        if rng.random() < 0.5:
+            size = rng.choice((1, 2, 4, 8))
+            number = rng.choice(NUMBERS_64) & (1 << 8 * size) - 1
+            changed[at & -size : (at & -size) + size] = number.to_bytes(size, "little")
         else:
-            made[at] ^= 1 << chosen.randrange(8)
-    return fix(made)
+            changed[at] ^= 1 << rng.randrange(8)
+    return with_checksum(changed)
 
 
 @pytest.mark.parametrize("name", SOUND)
 def test_changed_files_are_checked(name: str) -> None:
     """Numbers at their limits and flipped bits make findings and nothing else."""
-    data = SOUND[name].file()
+    data = SOUND[name].to_bytes()
     read = 0
     for seed in range(400):
         try:
@@ -60,7 +61,7 @@ def test_very_many_headers_of_one_type(record: type[igvm.PageData]) -> None:
     rows["type"], rows["length"] = TYPE_OF[record], record.SIZE
     rows["body"] = noise.integers(0, 256, rows["body"].shape, np.uint8)
     heads = b"".join(raw.platform(i % 7, 1 << i) for i in range(32)) + rows.tobytes()
-    file = igvm.parse(raw.Raw(heads, bytes(8192)).file())
+    file = igvm.parse(raw.file(heads, data=bytes(8192)))
     start = time.monotonic()
     findings = igvm.check(file, most=5)
     assert time.monotonic() - start < _SECONDS
@@ -76,7 +77,7 @@ def test_very_many_contexts_that_overlap(kind: int) -> None:
         raw.context(start + 4 * i, index=i & 0xFFFF) for i in range(count)
     )
     data = struct.pack("<I", 2_000) * (count + 70_000)
-    file = igvm.parse(raw.Raw(heads, data).file())
+    file = igvm.parse(raw.file(heads, data=data))
     begin = time.monotonic()
     rules = {finding.rule for finding in igvm.check(file, most=5)}
     assert time.monotonic() - begin < _SECONDS
@@ -87,7 +88,7 @@ def test_very_many_contexts_that_overlap(kind: int) -> None:
 @pytest.mark.parametrize("size", range(24, 200, 5))
 def test_files_cut_short(size: int) -> None:
     """A section that ends anywhere is checked up to there."""
-    data = bytearray(SNP.file())
+    data = bytearray(SNP_GUEST.to_bytes())
     data[12:16] = (size - 24).to_bytes(4, "little")
-    rules = {finding.rule for finding in igvm.check(igvm.parse(fix(data)))}
+    rules = {finding.rule for finding in igvm.check(igvm.parse(with_checksum(data)))}
     assert rules

@@ -10,18 +10,18 @@ import pytest
 import igvm
 from igvm.checks.inspection.address_ranges import AddressRanges, overlaps, touching, wraps
 from igvm.checks.inspection.inspected_file import InspectedFile
-from tests.checks.small import SNP
+from tests.small_files.sound_files import SNP_GUEST
 
 
 def _few(seed: int, first: int = 0) -> AddressRanges:
     """A few ranges in a small space, for up to four platforms."""
-    chosen = random.Random(seed)
-    count = chosen.randrange(12)
+    rng = random.Random(seed)
+    count = rng.randrange(12)
     return AddressRanges.of(
         index=np.arange(first, first + count),
-        start=np.array([chosen.randrange(40) for _ in range(count)], np.uint64),
-        size=np.array([chosen.randrange(6) for _ in range(count)], np.uint64),
-        mask=np.array([chosen.randrange(16) for _ in range(count)], np.uint32),
+        start=np.array([rng.randrange(40) for _ in range(count)], np.uint64),
+        size=np.array([rng.randrange(6) for _ in range(count)], np.uint64),
+        mask=np.array([rng.randrange(16) for _ in range(count)], np.uint32),
     )
 
 
@@ -30,8 +30,8 @@ def _rows(ranges: AddressRanges) -> list[tuple[int, int, int, int]]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _meet(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    return bool(one[3] & other[3]) and one[1] <= other[2] and other[1] <= one[2]
+def _meet(first: tuple[int, int, int, int], second: tuple[int, int, int, int]) -> bool:
+    return bool(first[3] & second[3]) and first[1] <= second[2] and second[1] <= first[2]
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -43,9 +43,9 @@ def test_overlaps_are_those_of_all_pairs(seed: int) -> None:
         (max(a[0], b[0]), min(a[0], b[0])) for a in rows for b in rows if a < b and _meet(a, b)
     }
     later, earlier = overlaps(ranges, (1, 2, 4, 8))
-    found = set(zip(later.tolist(), earlier.tolist(), strict=True))
-    assert found <= pairs
-    assert bool(pairs) == bool(found)
+    overlapping = set(zip(later.tolist(), earlier.tolist(), strict=True))
+    assert overlapping <= pairs
+    assert bool(pairs) == bool(overlapping)
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -53,10 +53,10 @@ def test_touching_is_that_of_all_pairs(seed: int) -> None:
     """Exactly the headers that meet one of the others are found."""
     ranges, others = _few(seed), _few(seed + 1000, first=50)
     pairs = {(a[0], b[0]) for a in _rows(ranges) for b in _rows(others) if _meet(a, b)}
-    mine, theirs = touching(ranges, others, (1, 2, 4, 8))
-    found = set(zip(mine.tolist(), theirs.tolist(), strict=True))
-    assert {pair[0] for pair in pairs} == set(mine.tolist())
-    assert found <= pairs
+    own, theirs = touching(ranges, others, (1, 2, 4, 8))
+    touched = set(zip(own.tolist(), theirs.tolist(), strict=True))
+    assert {pair[0] for pair in pairs} == set(own.tolist())
+    assert touched <= pairs
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def _platforms(count: int) -> InspectedFile:
         )
         for i in range(count)
     }
-    return InspectedFile(igvm.parse(SNP.only("page").first(**heads).file()))
+    return InspectedFile(SNP_GUEST.only("page").first(**heads).parsed())
 
 
 @pytest.mark.parametrize(

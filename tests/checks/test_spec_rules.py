@@ -8,15 +8,15 @@ import igvm
 from igvm.checks.rule import SPEC_RULES
 from igvm.checks.specification import load
 from tests.checks import examples_directive, examples_file, examples_init
-from tests.checks.small import SOUND, Small
+from tests.small_files.sound_files import SOUND, NamedFile
 
 load()
 EXAMPLES = examples_file.EXAMPLES | examples_init.EXAMPLES | examples_directive.EXAMPLES
 
 
-def findings(file: Small | bytes) -> list[igvm.Finding]:
+def findings(file: NamedFile | bytes) -> list[igvm.Finding]:
     """What the specification says about `file`."""
-    return igvm.check(igvm.parse(file.file() if isinstance(file, Small) else file))
+    return igvm.check(igvm.parse(file.to_bytes() if isinstance(file, NamedFile) else file))
 
 
 def test_every_rule_has_a_file_that_breaks_it() -> None:
@@ -41,7 +41,7 @@ def test_a_rule_finds_what_breaks_it(rule: str) -> None:
 def test_a_finding_points_at_a_place(rule: str) -> None:
     """A finding has the severity and words of its rule, one line, and a place in the file."""
     file, _ = EXAMPLES[rule]
-    size = len(file.file() if isinstance(file, Small) else file)
+    size = len(file.to_bytes() if isinstance(file, NamedFile) else file)
     for finding in findings(file):
         declared = SPEC_RULES[finding.rule]
         assert declared.severity == finding.severity

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import igvm
-from tests.checks.small import SNP
+from tests.small_files.sound_files import SNP_GUEST
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-UNALIGNED = SNP.but(zero={"gpa": 0x6800}).file()
+UNALIGNED = SNP_GUEST.but(zero={"gpa": 0x6800}).to_bytes()
 
 
 @pytest.mark.parametrize("copy", [False, True])
@@ -29,7 +29,7 @@ def test_open_with_strict_refuses_what_breaks_a_rule(tmp_path: Path, copy: bool)
 def test_open_with_strict_takes_warnings(tmp_path: Path) -> None:
     """Only errors stop it, and the file is the one that would be opened without."""
     path = tmp_path / "gap.igvm"
-    data = SNP.with_fixed(gap=bytes(8)).file()
+    data = SNP_GUEST.with_fixed(gap=bytes(8)).to_bytes()
     path.write_bytes(data)
     file = igvm.open(path, strict=True)
     assert "headers-gap" in {finding.rule for finding in igvm.check(file)}

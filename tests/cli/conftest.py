@@ -8,9 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from igvm.cli.app import app
-from tests import raw
-from tests.hostile.samples import SMALL
-from tests.report.files import pages
+from tests.small_files import raw
+from tests.small_files.samples import EVERY_HEADER, runs_of_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +37,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory, with files that are good, bad and none at all."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.igvm").write_bytes(
-        raw.Raw(raw.platform(1) + raw.page(0x1000, 24 + 24 + 32), bytes(4096)).file()
+        raw.file(raw.platform(1), raw.page(0x1000, 24 + 24 + 32), data=bytes(4096))
     )
-    (tmp_path / "pages.igvm").write_bytes(pages())
-    (tmp_path / "full.igvm").write_bytes(SMALL["x64 v1"])
-    (tmp_path / "bad.igvm").write_bytes(raw.Raw(raw.platform(1), checksum=1).file())
+    (tmp_path / "pages.igvm").write_bytes(runs_of_pages())
+    (tmp_path / "full.igvm").write_bytes(EVERY_HEADER["x64 v1"])
+    (tmp_path / "bad.igvm").write_bytes(raw.file(raw.platform(1), checksum=1))
     (tmp_path / "none.igvm").write_bytes(b"nothing that looks like a file")
     return tmp_path

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import raw
+from tests.small_files import raw
 
 COMMAND = [sys.executable, "-m", "igvm"]
 
@@ -35,7 +35,7 @@ def test_output_and_code(folder: Path) -> None:
 def test_broken_pipe(folder: Path, arguments: list[str]) -> None:
     """A reader that goes away ends the command quietly, as SIGPIPE would."""
     heads = raw.platform(2) + raw.page(0x1000) * 20_000
-    (folder / "large.igvm").write_bytes(raw.Raw(heads).file())
+    (folder / "large.igvm").write_bytes(raw.file(heads))
     with subprocess.Popen(
         [*COMMAND, *arguments, "large.igvm"],
         stdout=subprocess.PIPE,
@@ -94,7 +94,7 @@ def test_full_disk(folder: Path) -> None:
 
 def test_letters_that_the_terminal_lacks(folder: Path) -> None:
     """Letters that the output's encoding lacks are written as escapes."""
-    data = raw.Raw(raw.platform() + raw.header(0x107, "é中".encode())).file()
+    data = raw.file(raw.platform(), raw.header(0x107, "é中".encode()))
     (folder / "version.igvm").write_bytes(data)
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     result = run("info", "version.igvm", cwd=folder, env=environment)
@@ -172,7 +172,7 @@ def test_plain_output_does_without_rich(folder: Path) -> None:
 def test_measure_loads_what_it_needs(tmp_path: Path) -> None:
     """Measuring reads no table of registers that no context of the file has."""
     path = tmp_path / "small.igvm"
-    path.write_bytes(raw.Raw(raw.platform(2) + raw.page(0x1000)).file())
+    path.write_bytes(raw.file(raw.platform(2), raw.page(0x1000)))
     command = [sys.executable, "-X", "importtime", "-m", "igvm", "measure", str(path)]
     result = subprocess.run(command, capture_output=True, check=False, timeout=60, text=True)
     loaded = {one.rpartition("|")[2].strip() for one in result.stderr.splitlines()}

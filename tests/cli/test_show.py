@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hostile.samples import SMALL
-from tests.report.files import version
+from tests.small_files.samples import EVERY_HEADER, versioned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +26,7 @@ def test_info(run: Run) -> None:
 
 def test_info_of_standard_input(run: Run) -> None:
     """A dash is standard input."""
-    result = run("info", "-", stdin=SMALL["arm"])
+    result = run("info", "-", stdin=EVERY_HEADER["arm"])
     assert result.stdout.startswith("<stdin>\n")
     assert 0 == result.exit_code
 
@@ -61,7 +60,7 @@ def test_json_off(run: Run) -> None:
 
 def test_the_file_may_be_called_as_an_option(run: Run, folder: Path) -> None:
     """After two dashes everything is a file."""
-    (folder / "--json").write_bytes(SMALL["arm"])
+    (folder / "--json").write_bytes(EVERY_HEADER["arm"])
     assert run("info", "--", "--json").stdout.startswith("--json\n")
 
 
@@ -128,7 +127,7 @@ def test_80_columns(run: Run, verb: str, name: str) -> None:
 def test_no_escape_reaches_the_terminal(run: Run, folder: Path, verb: str) -> None:
     """What steers a terminal is escaped, be it in the file or in its name."""
     name = "a\x1b[31m\nb.igvm"
-    (folder / name).write_bytes(version(b"1\x1b]0;title\x07\xc2\x9b2J"))
+    (folder / name).write_bytes(versioned(b"1\x1b]0;title\x07\xc2\x9b2J"))
     result = run(verb, name)
     assert "a\\x1b[31m\\nb.igvm" in result.stdout
     assert result.stdout.replace("\n", "").isprintable()

@@ -5,11 +5,26 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from tests.raw import PAGE, Raw, area, context, header, insert, page, parameter, platform
-
-NATIVE, VBS, SNP, TDX, CCA = 0, 1, 2, 3, 6
-SIZE = 24
-"""Bytes of a version 1 fixed header."""
+from tests.small_files import raw
+from tests.small_files.guests import CCA, NATIVE, SNP, TDX, VBS
+from tests.small_files.raw import (
+    PAGE_SIZE,
+    area,
+    cca_policy,
+    context,
+    corim,
+    header,
+    insert,
+    page,
+    page_tables,
+    parameter,
+    platform,
+    policy,
+    region,
+    register,
+    register_list,
+    required,
+)
 
 _PLATFORM = "InvalidBinaryPlatformHeader."
 _INITIALIZATION = "InvalidBinaryInitializationHeader."
@@ -33,88 +48,25 @@ class Case(NamedTuple):
     """The value that the finding gives, where a case is about it."""
 
 
-def registers(*registers: tuple[int, int], count: int | None = None) -> bytes:
-    """A VBS register list of VTLs and names."""
-    number = len(registers) if count is None else count
-    packed = [struct.pack("<BI11s16s", vtl, name, b"", b"") for vtl, name in registers]
-    return struct.pack("<I", number) + b"".join(packed)
-
-
-def reloc(
-    gpa: int = PAGE,
-    size: int = PAGE,
-    *,
-    mask: int = 1,
-    vp: int = 0,
-    vtl: int = 0,
-    alignment: int = PAGE,
-    low: int = 0,
-    high: int = 0,
-) -> bytes:
-    """A RELOCATABLE_REGION header."""
-    body = struct.pack("<IHBBQQQQQ", mask, vp, vtl, 0, alignment, gpa, size, low, high)
-    return header(0x102, body)
-
-
-def tables(
-    gpa: int = 16 * PAGE,
-    size: int = PAGE,
-    used: int = 0,
-    *,
-    mask: int = 1,
-    vp: int = 0,
-    vtl: int = 0,
-    reserved: int = 0,
-) -> bytes:
-    """A PAGE_TABLE_RELOCATION header."""
-    return header(0x103, struct.pack("<IHBBQQQ", mask, vp, vtl, reserved, gpa, size, used))
-
-
-def corim(kind: int, mask: int = 1, offset: int = 0, size: int = 0, reserved: int = 0) -> bytes:
-    """A CORIM_DOCUMENT (0x104) or CORIM_SIGNATURE (0x105) header."""
-    return header(kind, struct.pack("<IIII", mask, offset, size, reserved))
-
-
-def cca_policy(mask: int = 1, zeroes: int = 0, ones: int = 0, reserved: bytes = bytes(10)) -> bytes:
-    """A CCA_POLICY header; `reserved` is both reserved fields."""
-    body = struct.pack("<I4sQQBB6s", mask, reserved[:4], zeroes, ones, 0, 0, reserved[4:])
-    return header(0x106, body)
-
-
-def required(gpa: int = 0, size: int = 0, reserved: int = 0) -> bytes:
-    """A REQUIRED_MEMORY header."""
-    return header(0x305, struct.pack("<QIIII", gpa, 1, size, 0, reserved))
-
-
 def v1(*headers: bytes, data: bytes = b"\0") -> bytes:
-    """A version 1 file."""
-    return Raw(b"".join(headers), data).file()
+    """A version 1 file with a byte of data, without which the reference refuses it."""
+    return raw.file(*headers, data=data)
 
 
 def arm(*headers: bytes, data: bytes = b"\0") -> bytes:
     """A version 2 file for AArch64."""
-    return Raw(b"".join(headers), data, 2, 1).file()
+    return raw.file(*headers, data=data, version=2, architecture=1)
 
 
-def of_one(kind: int, data: bytes, *, vp: int = 0, gpa: int = 0, at: int = 0) -> bytes:
-    """A version 1 file of one platform and one context, whose data is `at` the file data."""
-    offset = SIZE + 24 + 32 + at
-    return v1(platform(kind), context(offset, gpa=gpa, index=vp), data=data)
+def of_one(kind: int, data: bytes, *, vp: int = 0, gpa: int = 0, skipped: int = 0) -> bytes:
+    """A file of one platform and one context, whose data starts `skipped` bytes into `data`."""
+    return v1(platform(kind), context(raw.at(0) + skipped, gpa=gpa, index=vp), data=data)
 
 
 def vbs(*headers: bytes, vtl: int = 0) -> bytes:
-    """A version 1 file of a VBS platform with the context that regions need."""
-    return vbs_then(headers, (), vtl=vtl)
-
-
-def vbs_then(
-    headers: tuple[bytes, ...], after: tuple[bytes, ...], *, vtl: int = 0, mask: int = 1
-) -> bytes:
-    """As `vbs`, with headers after the context."""
-    front = platform(VBS, mask) + b"".join(headers)
-    offset = SIZE + len(front) + 32 + sum(map(len, after))
-    register = registers((vtl, _ADDRESS))
-    return v1(front, context(offset, mask=mask), *after, data=register)
+    """A file of a VBS platform with the context that regions need."""
+    start = context(raw.at(0))
+    return v1(platform(VBS), *headers, start, data=register_list(_ADDRESS, vtl=vtl))
 
 
 def _fixed(offset: int, value: int) -> bytes:
@@ -131,10 +83,25 @@ _FIXED = [
     Case("23 bytes", _fixed(0, 0x4D564749)[:23], "InvalidFixedHeader"),
     Case("magic", _fixed(0, 0x4D564748), "InvalidFixedHeader", "magic"),
     Case("version 0", _fixed(4, 0), "InvalidFixedHeader", "format_version"),
-    Case("version 3", Raw(platform(), b"x", 3).file(), "InvalidFixedHeader", "format_version"),
-    Case("version 2, 31 bytes", Raw(b"", b"", 2).file()[:31], "InvalidFixedHeader"),
-    Case("machine", Raw(platform(), b"x", 2, 2).file(), "InvalidFixedHeader", "architecture"),
-    Case("2 MiB", Raw(platform(), b"x", 2, 0, 1 << 21).file(), "UnsupportedPageSize", "page_size"),
+    Case(
+        "version 3",
+        raw.file(platform(), data=b"x", version=3),
+        "InvalidFixedHeader",
+        "format_version",
+    ),
+    Case("version 2, 31 bytes", raw.file(data=b"", version=2)[:31], "InvalidFixedHeader"),
+    Case(
+        "machine",
+        raw.file(platform(), data=b"x", version=2, architecture=2),
+        "InvalidFixedHeader",
+        "architecture",
+    ),
+    Case(
+        "2 MiB",
+        raw.file(platform(), data=b"x", version=2, architecture=0, page_size=1 << 21),
+        "UnsupportedPageSize",
+        "page_size",
+    ),
     Case("cut short", v1(platform())[:-1], "InvalidFixedHeader", "total_file_size"),
     Case("headers at the end", _fixed(8, 49), "InvalidFixedHeader", "variable_header_offset"),
     Case("no data", v1(platform(), data=b""), "InvalidFixedHeader", "variable_header_size"),
@@ -206,46 +173,69 @@ _PLATFORMS = [
 _REGIONS = [
     Case(
         "reserved",
-        v1(platform(), header(0x101, bytes(12) + b"\1\0\0\0")),
+        v1(platform(), policy(0, 0, reserved=1)),
         _INITIALIZATION + "ReservedNotZero",
         "reserved",
         1,
     ),
-    Case("region VTL", vbs(reloc(vtl=3)), _INITIALIZATION + "InvalidVtl", "vtl", 1, value=3),
-    Case("region size", vbs(reloc(size=1)), _INITIALIZATION + "RelocationSize"),
-    Case("alignment", vbs(reloc(alignment=1)), _INITIALIZATION + "RelocationAlignment"),
+    Case("region VTL", vbs(region(vtl=3)), _INITIALIZATION + "InvalidVtl", "vtl", 1, value=3),
+    Case("region size", vbs(region(size=1)), _INITIALIZATION + "RelocationSize"),
+    Case("alignment", vbs(region(alignment=1)), _INITIALIZATION + "RelocationAlignment"),
     Case(
-        "no alignment", vbs(reloc(alignment=0)), "panic.relocation-alignment-zero", header_index=1
+        "no alignment", vbs(region(alignment=0)), "panic.relocation-alignment-zero", header_index=1
     ),
-    Case("region size first", vbs(reloc(size=1, alignment=0)), _INITIALIZATION + "RelocationSize"),
-    Case("region gpa", vbs(reloc(gpa=1)), _INITIALIZATION + "RelocationAddress"),
-    Case("lowest", vbs(reloc(low=1)), _INITIALIZATION + "RelocationAddress"),
-    Case("highest", vbs(reloc(high=1)), _INITIALIZATION + "RelocationAddress"),
-    Case("tables gpa", vbs(tables(1)), _INITIALIZATION + "UnalignedAddress", "gpa", 1, value=1),
-    Case("tables size", vbs(tables(size=1)), _INITIALIZATION + "UnalignedSize", "size"),
-    Case("tables used", vbs(tables(used=1)), _INITIALIZATION + "UnalignedSize", "used_size"),
-    Case("tables full", vbs(tables(used=2 * PAGE)), _INITIALIZATION + "InvalidPageTableRegionSize"),
+    Case("region size first", vbs(region(size=1, alignment=0)), _INITIALIZATION + "RelocationSize"),
+    Case("region gpa", vbs(region(gpa=1)), _INITIALIZATION + "RelocationAddress"),
+    Case("lowest", vbs(region(low=1)), _INITIALIZATION + "RelocationAddress"),
+    Case("highest", vbs(region(high=1)), _INITIALIZATION + "RelocationAddress"),
     Case(
-        "two tables", vbs(tables(), tables(0)), "MultiplePageTableRelocationHeaders", header_index=2
+        "tables gpa", vbs(page_tables(1)), _INITIALIZATION + "UnalignedAddress", "gpa", 1, value=1
     ),
-    Case("empty region", vbs(reloc(size=0)), "panic.empty-region", "relocation_region_gpa", 1),
-    Case("empty at zero", vbs(reloc(0, 0))),
-    Case("region wraps", vbs(tables(_END - PAGE, 2 * PAGE)), "panic.empty-region", "gpa", 1),
-    Case("region to the end", vbs(tables(_END - PAGE))),
-    Case("overlap", vbs(reloc(0, 9 * PAGE), reloc()), "RelocationRegionsOverlap", header_index=2),
-    Case("neighbours", vbs(reloc(0), reloc())),
-    Case("overlap of other masks", vbs(reloc(), reloc(mask=2)), "NoMatchingVpContext", "vtl", 2),
-    Case("region of no mask", vbs(reloc(), reloc(mask=0))),
-    Case("other VP", vbs(reloc(vp=1)), "NoMatchingVpContext", "vp_index", 1, value=1),
-    Case("other VTL", vbs(reloc(), vtl=2), "NoMatchingVpContext", "vtl", 1),
+    Case("tables size", vbs(page_tables(size=1)), _INITIALIZATION + "UnalignedSize", "size"),
+    Case("tables used", vbs(page_tables(used=1)), _INITIALIZATION + "UnalignedSize", "used_size"),
+    Case(
+        "tables full",
+        vbs(page_tables(used=2 * PAGE_SIZE)),
+        _INITIALIZATION + "InvalidPageTableRegionSize",
+    ),
+    Case(
+        "two tables",
+        vbs(page_tables(), page_tables(0)),
+        "MultiplePageTableRelocationHeaders",
+        header_index=2,
+    ),
+    Case("empty region", vbs(region(size=0)), "panic.empty-region", "relocation_region_gpa", 1),
+    Case("empty at zero", vbs(region(0, 0))),
+    Case(
+        "region wraps",
+        vbs(page_tables(_END - PAGE_SIZE, 2 * PAGE_SIZE)),
+        "panic.empty-region",
+        "gpa",
+        1,
+    ),
+    Case("region to the end", vbs(page_tables(_END - PAGE_SIZE))),
+    Case(
+        "overlap",
+        vbs(region(0, 9 * PAGE_SIZE), region()),
+        "RelocationRegionsOverlap",
+        header_index=2,
+    ),
+    Case("neighbours", vbs(region(0), region())),
+    Case("overlap of other masks", vbs(region(), region(mask=2)), "NoMatchingVpContext", "vtl", 2),
+    Case("region of no mask", vbs(region(), region(mask=0))),
+    Case("other VP", vbs(region(vp=1)), "NoMatchingVpContext", "vp_index", 1, value=1),
+    Case("other VTL", vbs(region(), vtl=2), "NoMatchingVpContext", "vtl", 1),
     Case(
         "insert into tables",
-        vbs(tables(), area(1), insert(1, 16 * PAGE)),
+        vbs(page_tables(), area(1), insert(1, 16 * PAGE_SIZE)),
         "ParameterInsertInsidePageTableRegion",
         "gpa",
         3,
     ),
-    Case("insert before tables", vbs(tables(), area(1, 2 * PAGE), insert(1, 15 * PAGE))),
+    Case(
+        "insert before tables",
+        vbs(page_tables(), area(1, 2 * PAGE_SIZE), insert(1, 15 * PAGE_SIZE)),
+    ),
 ]
 _CORIM_CCA = [
     Case("CoRIM", v1(platform(), corim(0x104, 1, 96, 1), corim(0x105))),
@@ -323,11 +313,17 @@ _DIRECTIVES = [
         _DIRECTIVE + "ReservedNotZero",
         value=256,
     ),
-    Case("huge area", v1(platform(), area(1, _END - PAGE, 72)), _DIRECTIVE + "InvalidDataSize"),
-    Case("huge area of zeroes", v1(platform(), area(1, _END - PAGE))),
+    Case(
+        "huge area", v1(platform(), area(1, _END - PAGE_SIZE, 72)), _DIRECTIVE + "InvalidDataSize"
+    ),
+    Case("huge area of zeroes", v1(platform(), area(1, _END - PAGE_SIZE))),
     Case("area size", v1(platform(), area(1, 1)), _DIRECTIVE + "UnalignedSize"),
     Case("memory size", v1(platform(), required(0, 1)), _DIRECTIVE + "UnalignedSize"),
-    Case("memory reserved", v1(platform(), required(1, 1, 1)), _DIRECTIVE + "ReservedNotZero"),
+    Case(
+        "memory reserved",
+        v1(platform(), required(1, 1, reserved=1)),
+        _DIRECTIVE + "ReservedNotZero",
+    ),
     Case(
         "area twice", v1(platform(), area(1), area(1)), "InvalidParameterAreaIndex", header_index=2
     ),
@@ -344,19 +340,21 @@ _DIRECTIVES = [
     Case("insert for nobody", v1(platform(), area(1), insert(1, 0, 0), parameter(0x313, 1))),
 ]
 _CONTEXTS = [
-    Case("TDX context", of_one(TDX, bytes(PAGE)), _DIRECTIVE + "InvalidVpContextPlatformType"),
-    Case("list outside", of_one(VBS, b"x", at=2), "panic.vbs-data-outside", "file_offset", 1),
-    Case("list at the end", of_one(VBS, b"x", at=1), _DIRECTIVE + "InvalidDataSize"),
+    Case("TDX context", of_one(TDX, bytes(PAGE_SIZE)), _DIRECTIVE + "InvalidVpContextPlatformType"),
+    Case("list outside", of_one(VBS, b"x", skipped=2), "panic.vbs-data-outside", "file_offset", 1),
+    Case("list at the end", of_one(VBS, b"x", skipped=1), _DIRECTIVE + "InvalidDataSize"),
+    Case("list cut", of_one(VBS, register_list(_ADDRESS, count=2)), _DIRECTIVE + "InvalidDataSize"),
     Case(
-        "list cut", of_one(VBS, registers((0, _ADDRESS), count=2)), _DIRECTIVE + "InvalidDataSize"
+        "VTLs",
+        of_one(VBS, register_list(1, register(1, vtl=1), count=9), vp=1),
+        "panic.vbs-mixed-vtl",
     ),
-    Case("VTLs", of_one(VBS, registers((0, 1), (1, 1), count=9), vp=1), "panic.vbs-mixed-vtl"),
-    Case("VP 1", of_one(VBS, registers(), vp=1), "panic.vbs-vp-index", "vp_index", 1, value=1),
-    Case("empty list", of_one(VBS, registers()), _DIRECTIVE + "NoVbsVpContextRegisters"),
-    Case("VTL 3", of_one(VBS, registers((3, 1))), _DIRECTIVE + "InvalidVtl", value=3),
+    Case("VP 1", of_one(VBS, register_list(), vp=1), "panic.vbs-vp-index", "vp_index", 1, value=1),
+    Case("empty list", of_one(VBS, register_list()), _DIRECTIVE + "NoVbsVpContextRegisters"),
+    Case("VTL 3", of_one(VBS, register_list(1, vtl=3)), _DIRECTIVE + "InvalidVtl", value=3),
     Case(
         "RAX",
-        of_one(VBS, registers((0, _ADDRESS), (0, 0x20000))),
+        of_one(VBS, register_list(_ADDRESS, 0x20000)),
         _DIRECTIVE + "UnsupportedX64Register",
         "file_offset",
         1,
@@ -364,29 +362,33 @@ _CONTEXTS = [
     ),
     Case(
         "X8",
-        arm(platform(VBS), context(88), data=registers((0, 0x20007), (0, 0x20008))),
+        arm(platform(VBS), context(raw.at(0)), data=register_list(0x20007, 0x20008)),
         _DIRECTIVE + "UnsupportedAArch64Register",
         value=0x20008,
     ),
     Case(
         "X7 in 0.4",
-        arm(platform(VBS), context(88), data=registers((0, 0x20001), (0, 0x20007))),
+        arm(platform(VBS), context(raw.at(0)), data=register_list(0x20001, 0x20007)),
         _DIRECTIVE + "UnsupportedAArch64Register",
         release="0.4",
         value=0x20007,
     ),
-    Case("VMSA", of_one(SNP, bytes(PAGE - 1) + b"x")),
+    Case("VMSA", of_one(SNP, bytes(PAGE_SIZE - 1) + b"x")),
     Case(
         "VMSA in 0.4",
-        of_one(SNP, bytes(PAGE - 1) + b"x"),
+        of_one(SNP, bytes(PAGE_SIZE - 1) + b"x"),
         _DIRECTIVE + "InvalidVmsa",
         release="0.4",
     ),
-    Case("VMSA gpa", of_one(SNP, bytes(PAGE), gpa=1), _DIRECTIVE + "UnalignedAddress", "gpa", 1),
-    Case("native gpa", of_one(NATIVE, bytes(PAGE), gpa=1)),
-    Case("native tail", of_one(NATIVE, bytes(232) + b"\1" * PAGE), _DIRECTIVE + "InvalidContext"),
-    Case("native context", of_one(NATIVE, b"\1" * 232 + bytes(PAGE))),
-    Case("native outside", of_one(NATIVE, bytes(PAGE - 1)), _DIRECTIVE + "InvalidDataSize"),
+    Case(
+        "VMSA gpa", of_one(SNP, bytes(PAGE_SIZE), gpa=1), _DIRECTIVE + "UnalignedAddress", "gpa", 1
+    ),
+    Case("native gpa", of_one(NATIVE, bytes(PAGE_SIZE), gpa=1)),
+    Case(
+        "native tail", of_one(NATIVE, bytes(232) + b"\1" * PAGE_SIZE), _DIRECTIVE + "InvalidContext"
+    ),
+    Case("native context", of_one(NATIVE, b"\1" * 232 + bytes(PAGE_SIZE))),
+    Case("native outside", of_one(NATIVE, bytes(PAGE_SIZE - 1)), _DIRECTIVE + "InvalidDataSize"),
 ]
 
 CASES = (*_FIXED, *_STREAM, *_PLATFORMS, *_REGIONS, *_CORIM_CCA, *_DIRECTIVES, *_CONTEXTS)

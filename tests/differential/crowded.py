@@ -6,13 +6,23 @@ import random
 import struct
 from typing import TYPE_CHECKING
 
-from tests.differential.cases import reloc, tables
-from tests.raw import PAGE, Raw, area, context, insert, parameter, platform
+from tests.small_files import raw
+from tests.small_files.guests import VBS
+from tests.small_files.raw import (
+    PAGE_SIZE,
+    area,
+    context,
+    insert,
+    page_tables,
+    parameter,
+    platform,
+    region,
+    register_list,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_VBS = 1
 _NAMES = (0x20010, 0x20004, 0x40000, 0x60000)
 _STRANGE = (0x20000, 0, 0xFFFFFFFF)
 _TOP = 1 << 64
@@ -29,32 +39,32 @@ def _regions(rng: random.Random) -> bytes:
     """Many regions of many masks, most of which overlap at last."""
     bits = rng.choice([1, 2, 3, 8, 32])
     room = rng.choice([8, 64, 512, 4096])
-    headers = [platform(_VBS)]
+    headers = [platform(VBS)]
     for _ in range(rng.randint(1, 40)):
         mask = rng.getrandbits(bits) if rng.random() < 0.5 else 1 << rng.randrange(bits)
-        gpa = rng.randrange(room) * PAGE
-        size = rng.choice([1, 1, 1, 1, 2, 3, 5]) * PAGE
+        gpa = rng.randrange(room) * PAGE_SIZE
+        size = rng.choice([1, 1, 1, 1, 2, 3, 5]) * PAGE_SIZE
         match rng.random():
             case chance if chance < 0.01:
                 size = 0
             case chance if chance < 0.02:
-                gpa = _TOP - rng.choice([1, 2, 3]) * PAGE
+                gpa = _TOP - rng.choice([1, 2, 3]) * PAGE_SIZE
             case chance if chance < 0.03:
-                gpa, size = 0, rng.choice([0, _TOP - PAGE])
+                gpa, size = 0, rng.choice([0, _TOP - PAGE_SIZE])
         if rng.random() < 0.1:
-            headers.append(tables(gpa, size, mask=mask))
+            headers.append(page_tables(gpa, size, mask=mask))
         else:
             vtl = int(rng.random() < 0.02)
-            headers.append(reloc(gpa, size, mask=mask, vtl=vtl))
-    data = struct.pack("<IBI11s16s", 1, 0, _NAMES[0], b"", b"")
-    start = 24 + sum(map(len, headers)) + 32
-    return Raw(b"".join([*headers, context(start)]), data).file()
+            headers.append(region(gpa, size, mask=mask, vtl=vtl))
+    return raw.file(*headers, context(raw.at(0)), data=register_list(_NAMES[0]))
 
 
 def _areas(rng: random.Random) -> bytes:
     """Many parameter areas, declared, used and inserted mostly in turn, around page tables."""
     headers = (
-        [platform(_VBS), tables(8 * PAGE, 4 * PAGE)] if rng.random() < 0.3 else [platform(_VBS)]
+        [platform(VBS), page_tables(8 * PAGE_SIZE, 4 * PAGE_SIZE)]
+        if rng.random() < 0.3
+        else [platform(VBS)]
     )
     unused = [*range(20), 0xFFFFFFFF, 1 << 31]
     rng.shuffle(unused)
@@ -74,12 +84,10 @@ def _areas(rng: random.Random) -> bytes:
                 if mask and index in held:
                     held.remove(index)
                     gone.append(index)
-                headers.append(insert(index, rng.choice([0, 0, 0, 7, 8, 11, 12]) * PAGE, mask))
+                headers.append(insert(index, rng.choice([0, 0, 0, 7, 8, 11, 12]) * PAGE_SIZE, mask))
             else:
                 headers.append(parameter(rng.choice([0x307, 0x308, 0x30C, 0x313]), index))
-    data = struct.pack("<IBI11s16s", 1, 0, _NAMES[0], b"", b"")
-    start = 24 + sum(map(len, headers)) + 32
-    return Raw(b"".join([*headers, context(start)]), data).file()
+    return raw.file(*headers, context(raw.at(0)), data=register_list(_NAMES[0]))
 
 
 def _lists(rng: random.Random) -> bytes:
@@ -109,4 +117,4 @@ def _lists(rng: random.Random) -> bytes:
             if int.from_bytes(data[place : place + 4], "little") > most or rng.random() < 0.5:
                 data[place : place + 4] = struct.pack("<I", rng.randint(min(1, most), min(most, 9)))
     contexts = b"".join(context((start + place) % (1 << 32)) for place in wanted)
-    return Raw(platform(_VBS) + contexts, bytes(data)).file()
+    return raw.file(platform(VBS), contexts, data=bytes(data))

@@ -11,7 +11,7 @@ from igvm.spec.directive import PageData, ParameterArea, VPContext
 from igvm.spec.enums import PlatformType
 from igvm.spec.hyperv import ARM64_STORABLE, X64_STORABLE
 from igvm.spec.registry import HEADERS, PARAMETER_TYPES, TYPE_OF
-from tests.raw import PAGE, Raw
+from tests.small_files.raw import PAGE_SIZE, RawFile
 
 if TYPE_CHECKING:
     import random
@@ -57,21 +57,23 @@ class Draft:
     @property
     def data_start(self) -> int:
         """Where the file data starts, as long as nothing is bent."""
-        return (24 if self.version == 1 else 32) + sum(len(one.pack()) for one in self.headers)
+        return (24 if self.version == 1 else 32) + sum(
+            len(header.pack()) for header in self.headers
+        )
 
-    def raw(self) -> Raw:
+    def raw(self) -> RawFile:
         """The pieces of the file."""
-        section = b"".join(one.pack() for one in self.headers) + self.tail
+        section = b"".join(header.pack() for header in self.headers) + self.tail
         section = section[: len(section) - self.cut]
-        return Raw(section, bytes(self.data), self.version, self.architecture)
+        return RawFile(section, bytes(self.data), self.version, self.architecture)
 
 
 def rebase(draft: Draft, before: int) -> None:
     """Let what referred into the file data, which began at `before`, do so still."""
-    for one in draft.headers:
-        offset = get(one, "file_offset")
+    for header in draft.headers:
+        offset = get(header, "file_offset")
         if before <= offset < before + len(draft.data):
-            put(one, "file_offset", offset + draft.data_start - before)
+            put(header, "file_offset", offset + draft.data_start - before)
 
 
 def sound(rng: random.Random) -> Draft:
@@ -95,10 +97,10 @@ def sound(rng: random.Random) -> Draft:
         )
         for kind, mask in platforms.items()
     ]
-    some = list(platforms.values())
+    masks = list(platforms.values())
     vtl = rng.randint(0, 2)
     plan += _initializations(rng, platforms, vtl, old=old)
-    plan += _directives(rng, some)
+    plan += _directives(rng, masks)
     contexts = _contexts(rng, platforms)
     draft.headers = [pack(record, values) for record, values in plan]
     draft.headers += [pack(VPContext, values) for _, values in contexts]
@@ -108,26 +110,26 @@ def sound(rng: random.Random) -> Draft:
     return draft
 
 
-def _mask(rng: random.Random, some: list[int]) -> int:
+def _mask(rng: random.Random, masks: list[int]) -> int:
     """A mask of one or more of the platforms."""
-    return sum(rng.sample(some, rng.randint(1, len(some))))
+    return sum(rng.sample(masks, rng.randint(1, len(masks))))
 
 
 def _initializations(
     rng: random.Random, platforms: dict[PlatformType, int], vtl: int, *, old: bool
 ) -> Iterator[tuple[type[Record], dict[str, Any]]]:
     """Initialization headers, each of which is likely to be taken."""
-    some = list(platforms.values())
+    masks = list(platforms.values())
     if rng.random() < 0.4:
-        yield RECORDS[0x101], {"policy": 0x30000, "compatibility_mask": _mask(rng, some)}
+        yield RECORDS[0x101], {"policy": 0x30000, "compatibility_mask": _mask(rng, masks)}
     vbs = platforms.get(PlatformType.VSM_ISOLATION)
     if vbs is not None and rng.random() < 0.6:
         for number in range(rng.randint(1, 3)):
-            unit = rng.choice([PAGE, 1 << 21])
+            unit = rng.choice([PAGE_SIZE, 1 << 21])
             yield (
                 RECORDS[0x102],
                 {
-                    "compatibility_mask": vbs if rng.random() < 0.8 else vbs | _mask(rng, some),
+                    "compatibility_mask": vbs if rng.random() < 0.8 else vbs | _mask(rng, masks),
                     "vtl": vtl,
                     "flags": rng.randint(0, 7),
                     "relocation_alignment": unit,
@@ -138,21 +140,21 @@ def _initializations(
                 },
             )
         if rng.random() < 0.5:
-            gpa = rng.choice([0, PAGE, 1 << 30, -2 * PAGE % (1 << 64)])
+            gpa = rng.choice([0, PAGE_SIZE, 1 << 30, -2 * PAGE_SIZE % (1 << 64)])
             yield (
                 RECORDS[0x103],
                 {
                     "compatibility_mask": vbs,
                     "vtl": vtl,
                     "gpa": gpa,
-                    "size": rng.choice([PAGE, 2 * PAGE]),
-                    "used_size": rng.choice([0, PAGE]),
+                    "size": rng.choice([PAGE_SIZE, 2 * PAGE_SIZE]),
+                    "used_size": rng.choice([0, PAGE_SIZE]),
                 },
             )
     if old:
         return
     if rng.random() < 0.3:
-        mask = _mask(rng, some)
+        mask = _mask(rng, masks)
         yield RECORDS[0x104], {"compatibility_mask": mask, "file_offset": 1, "size_bytes": 9}
         if rng.random() < 0.6:
             yield RECORDS[0x105], {"compatibility_mask": mask, "file_offset": 1, "size_bytes": 5}
@@ -168,16 +170,16 @@ def _initializations(
 
 
 def _directives(
-    rng: random.Random, some: list[int]
+    rng: random.Random, masks: list[int]
 ) -> Iterator[tuple[type[Record], dict[str, Any]]]:
     """Directive headers other than contexts, each of which is likely to be taken."""
 
     def gpa() -> int:
-        return rng.choice([0, 1, 2, 3, 8, 1 << 18, (1 << 52) - 1]) * PAGE
+        return rng.choice([0, 1, 2, 3, 8, 1 << 18, (1 << 52) - 1]) * PAGE_SIZE
 
     for number in range(rng.randint(0, 2)):
         index = rng.choice([number, 0xFFFFFFFF - number])
-        size = rng.choice([0, PAGE])
+        size = rng.choice([0, PAGE_SIZE])
         offset = rng.choice([0, 1])
         yield (
             ParameterArea,
@@ -190,7 +192,7 @@ def _directives(
                 RECORDS[0x303],
                 {
                     "gpa": gpa(),
-                    "compatibility_mask": _mask(rng, some),
+                    "compatibility_mask": _mask(rng, masks),
                     "parameter_area_index": index,
                 },
             )
@@ -199,26 +201,31 @@ def _directives(
             PageData,
             {
                 "gpa": gpa(),
-                "compatibility_mask": _mask(rng, some),
+                "compatibility_mask": _mask(rng, masks),
                 "file_offset": rng.choice([0, 1]),
                 "flags": rng.randint(0, 7),
                 "data_type": rng.randint(0, 3),
             },
         )
     if rng.random() < 0.3:
-        mask = _mask(rng, some)
+        mask = _mask(rng, masks)
         yield (
             RECORDS[0x305],
-            {"gpa": gpa(), "compatibility_mask": mask, "number_of_bytes": 2 * PAGE, "flags": 1},
+            {
+                "gpa": gpa(),
+                "compatibility_mask": mask,
+                "number_of_bytes": 2 * PAGE_SIZE,
+                "flags": 1,
+            },
         )
     if rng.random() < 0.2:
         yield (
             RECORDS[0x30D],
-            {"gpa": gpa(), "compatibility_mask": _mask(rng, some), "size_bytes": PAGE},
+            {"gpa": gpa(), "compatibility_mask": _mask(rng, masks), "size_bytes": PAGE_SIZE},
         )
     for kind in (0x30B, 0x311):
         if rng.random() < 0.05:
-            yield RECORDS[kind], {"compatibility_mask": _mask(rng, some)}
+            yield RECORDS[kind], {"compatibility_mask": _mask(rng, masks)}
 
 
 def _contexts(
@@ -268,41 +275,41 @@ def _fill(rng: random.Random, draft: Draft, kinds: list[PlatformType], vtl: int)
     """Give the headers that want it file data, and the file the bytes."""
     start = draft.data_start
     lists = _registers(rng, draft.architecture, vtl) * rng.randint(1, 2)
-    page = bytearray(PAGE)
+    page = bytearray(PAGE_SIZE)
     if rng.random() < 0.5:
         used = rng.choice([80, 80, 232, 0x670])
         page[:used] = rng.randbytes(used)
     draft.data = bytearray(b"\x07" * rng.choice([0, 3, 8])) + page
-    at = len(draft.data) - PAGE
+    at = len(draft.data) - PAGE_SIZE
     where = len(draft.data)
     draft.data += lists
-    contexts = [one for one in draft.headers if one.kind == TYPE_OF[VPContext]]
-    for one, kind in zip(contexts, kinds, strict=True):
-        put(one, "file_offset", start + (where if kind == PlatformType.VSM_ISOLATION else at))
-    for one in draft.headers:
-        if one.kind != TYPE_OF[VPContext] and get(one, "file_offset"):
-            put(one, "file_offset", start + at)
+    contexts = [header for header in draft.headers if header.kind == TYPE_OF[VPContext]]
+    for header, kind in zip(contexts, kinds, strict=True):
+        put(header, "file_offset", start + (where if kind == PlatformType.VSM_ISOLATION else at))
+    for header in draft.headers:
+        if header.kind != TYPE_OF[VPContext] and get(header, "file_offset"):
+            put(header, "file_offset", start + at)
 
 
-def field_at(one: Header, name: str) -> slice | None:
-    """Where the field called `name` is in the body of `one`."""
-    record = RECORDS.get(one.kind)
+def field_at(header: Header, name: str) -> slice | None:
+    """Where the field called `name` is in the body of `header`."""
+    record = RECORDS.get(header.kind)
     for item in record.FIELDS if record else ():
         if item.name == name:
             return slice(item.offset, item.offset + item.size)
     return None
 
 
-def get(one: Header, name: str) -> int:
-    """The number in the field called `name`; zero where `one` has none."""
-    where = field_at(one, name)
-    return 0 if where is None else int.from_bytes(one.body[where], "little")
+def get(header: Header, name: str) -> int:
+    """The number in the field called `name`; zero where `header` has none."""
+    where = field_at(header, name)
+    return 0 if where is None else int.from_bytes(header.body[where], "little")
 
 
-def put(one: Header, name: str, value: int) -> None:
-    """Write a number, as many bits as fit, into the field called `name`, if `one` has it."""
-    where = field_at(one, name)
-    if where is not None and where.stop <= len(one.body):
+def put(header: Header, name: str, value: int) -> None:
+    """Write a number, as many bits as fit, into the field called `name`, if `header` has it."""
+    where = field_at(header, name)
+    if where is not None and where.stop <= len(header.body):
         size = where.stop - where.start
         number = (value % (1 << 8 * size)).to_bytes(size, "little")
-        one.body = one.body[: where.start] + number + one.body[where.stop :]
+        header.body = header.body[: where.start] + number + header.body[where.stop :]

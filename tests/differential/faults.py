@@ -9,43 +9,60 @@ from igvm.spec.directive import PageData, ParameterArea, VPContext
 from igvm.spec.hyperv import ARM64_STORABLE, X64_STORABLE
 from igvm.spec.initialization import CorimDocument, CorimSignature
 from tests.differential.draft import RECORDS, Draft, field_at, get, pack, put
-from tests.raw import PAGE
+from tests.small_files.raw import PAGE_SIZE
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
 _WITH_DATA = (PageData, ParameterArea, VPContext, CorimDocument, CorimSignature)
-_EDGES = [0, 1, 2, 3, 4, 7, 8, 0xFF, 0xFFF, PAGE, PAGE + 1, 2 * PAGE, 3 * PAGE, 0x10000]
-_EDGES += [sign + (1 << bits) for bits in (7, 8, 15, 16, 31, 32, 63, 64) for sign in (-PAGE, -1, 0)]
+_EDGES = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    7,
+    8,
+    0xFF,
+    0xFFF,
+    PAGE_SIZE,
+    PAGE_SIZE + 1,
+    2 * PAGE_SIZE,
+    3 * PAGE_SIZE,
+    0x10000,
+]
+_EDGES += [
+    sign + (1 << bits) for bits in (7, 8, 15, 16, 31, 32, 63, 64) for sign in (-PAGE_SIZE, -1, 0)
+]
 _TYPES = [0, 1, 2, 0x100, 0x101, 0x107, 0x108, 0x200, 0x201, 0x300, 0x301, 0x306, 0x314]
 _TYPES += [0x400, 0x401, 0xFFFF, 0x80000000, 0x80000101, 0x80000302, 0xFFFFFFFF]
 
 
 def _bend_field(rng: random.Random, draft: Draft) -> None:
     """Give a field of a header a number at some edge."""
-    one = rng.choice(draft.headers)
-    record = RECORDS.get(one.kind)
+    header = rng.choice(draft.headers)
+    record = RECORDS.get(header.kind)
     if record is None:
         return
     item = rng.choice([item for item in record.FIELDS if item.size <= 8] or record.FIELDS[:1])
-    old = get(one, item.name)
+    old = get(header, item.name)
     new = rng.choice(
         [
             rng.choice(_EDGES),
-            old + rng.choice([-PAGE, -1, 1, PAGE]),
+            old + rng.choice([-PAGE_SIZE, -1, 1, PAGE_SIZE]),
             old ^ 1 << rng.randrange(8 * item.size),
             rng.getrandbits(8 * item.size),
         ]
     )
-    put(one, item.name, new)
+    put(header, item.name, new)
 
 
 def _bend_offset(rng: random.Random, draft: Draft) -> None:
     """Point a header just before, into, to the end of, or past the file data."""
-    wanting = [one for one in draft.headers if RECORDS.get(one.kind) in _WITH_DATA]
+    wanting = [header for header in draft.headers if RECORDS.get(header.kind) in _WITH_DATA]
     if wanting:
-        one = rng.choice(wanting)
+        header = rng.choice(wanting)
         start, size = draft.data_start, len(draft.data)
         places = [
             0,
@@ -58,21 +75,25 @@ def _bend_offset(rng: random.Random, draft: Draft) -> None:
             start + size - 1,
         ]
         places += [start + size - 3, start + size - 4, start + size - 5, 0xFFFFFFFF, 24, start // 2]
-        places += [start + size - PAGE, start + size - PAGE + 1, start + rng.randrange(size + 1)]
-        put(one, "file_offset", rng.choice(places))
+        places += [
+            start + size - PAGE_SIZE,
+            start + size - PAGE_SIZE + 1,
+            start + rng.randrange(size + 1),
+        ]
+        put(header, "file_offset", rng.choice(places))
 
 
 def _bend_mask(rng: random.Random, draft: Draft) -> None:
     """Give a header another mask."""
-    one = rng.choice(draft.headers)
+    header = rng.choice(draft.headers)
     masks = [0, 1, 2, 3, 4, 0xFFFFFFFF, 0x80000000, 1 << rng.randrange(32)]
     masks += [get(other, "compatibility_mask") for other in draft.headers]
-    put(one, "compatibility_mask", rng.choice(masks))
+    put(header, "compatibility_mask", rng.choice(masks))
 
 
 def _bend_area(rng: random.Random, draft: Draft) -> None:
     """Give a header another parameter area."""
-    users = [one for one in draft.headers if field_at(one, "parameter_area_index")]
+    users = [header for header in draft.headers if field_at(header, "parameter_area_index")]
     if users:
         numbers = [get(other, "parameter_area_index") for other in users]
         put(rng.choice(users), "parameter_area_index", rng.choice([*numbers, 0, 7]))
@@ -80,64 +101,64 @@ def _bend_area(rng: random.Random, draft: Draft) -> None:
 
 def _bend_region(rng: random.Random, draft: Draft) -> None:
     """Move or resize a relocatable or page table region."""
-    regions = [one for one in draft.headers if one.kind in {0x102, 0x103}]
+    regions = [header for header in draft.headers if header.kind in {0x102, 0x103}]
     if not regions:
         return
-    one = rng.choice(regions)
+    header = rng.choice(regions)
     names = ("relocation_region_gpa", "relocation_region_size", "relocation_alignment")
-    name = rng.choice(names if one.kind == 0x102 else ("gpa", "size", "used_size"))
+    name = rng.choice(names if header.kind == 0x102 else ("gpa", "size", "used_size"))
     units = [
         0,
-        PAGE,
-        2 * PAGE,
-        8 * PAGE,
+        PAGE_SIZE,
+        2 * PAGE_SIZE,
+        8 * PAGE_SIZE,
         1 << 21,
         1 << 63,
-        -PAGE % (1 << 64),
-        -2 * PAGE % (1 << 64),
+        -PAGE_SIZE % (1 << 64),
+        -2 * PAGE_SIZE % (1 << 64),
     ]
-    put(one, name, rng.choice(units))
+    put(header, name, rng.choice(units))
     if rng.random() < 0.7:
-        put(one, "relocation_alignment", rng.choice([PAGE, PAGE, PAGE, 0]))
-        put(one, "used_size", 0)
+        put(header, "relocation_alignment", rng.choice([PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, 0]))
+        put(header, "used_size", 0)
     if rng.random() < 0.3:
-        put(one, "vtl", rng.choice([0, 1, 2, 3, 255]))
-        put(one, "vp_index", rng.choice([0, 0, 1]))
+        put(header, "vtl", rng.choice([0, 1, 2, 3, 255]))
+        put(header, "vp_index", rng.choice([0, 0, 1]))
 
 
 def _bend_initialization(rng: random.Random, draft: Draft) -> None:
     """Double an initialization header, or give it a number that it checks."""
-    some = [one for one in draft.headers if 0x101 <= one.kind <= 0x106]
-    if not some:
+    initializations = [header for header in draft.headers if 0x101 <= header.kind <= 0x106]
+    if not initializations:
         return
-    one = rng.choice(some)
-    numbers = [0, 1, 2, 3, 0xFF, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE]
+    header = rng.choice(initializations)
+    numbers = [0, 1, 2, 3, 0xFF, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 3 * PAGE_SIZE]
     match rng.randrange(4):
         case 0:
-            twin = replace(one, kind=rng.choice([one.kind, one.kind, one.kind ^ 1]))
-            draft.headers.insert(draft.headers.index(one), twin)
+            twin = replace(header, kind=rng.choice([header.kind, header.kind, header.kind ^ 1]))
+            draft.headers.insert(draft.headers.index(header), twin)
             if rng.random() < 0.5:
-                put(rng.choice([one, twin]), "compatibility_mask", rng.choice([1, 2, 3, 4, 0]))
-        case 1 if one.kind in {0x104, 0x105}:
-            put(one, "compatibility_mask", rng.choice([1, 2, 3, 4, 6, 0xFFFFFFFF]))
+                put(rng.choice([header, twin]), "compatibility_mask", rng.choice([1, 2, 3, 4, 0]))
+        case 1 if header.kind in {0x104, 0x105}:
+            put(header, "compatibility_mask", rng.choice([1, 2, 3, 4, 6, 0xFFFFFFFF]))
         case _:
-            record = RECORDS[one.kind]
+            record = RECORDS[header.kind]
             names = [item.name for item in record.FIELDS if item.name != "compatibility_mask"]
-            put(one, rng.choice(names), rng.choice(numbers))
+            put(header, rng.choice(names), rng.choice(numbers))
 
 
 def _insert_near(rng: random.Random, draft: Draft) -> None:
     """Put a parameter insert around a page table region."""
-    regions = [one for one in draft.headers if one.kind == 0x103]
-    inserts = [one for one in draft.headers if one.kind == 0x303]
+    regions = [header for header in draft.headers if header.kind == 0x103]
+    inserts = [header for header in draft.headers if header.kind == 0x303]
     if regions and inserts:
         region = rng.choice(regions)
         start, size = get(region, "gpa"), get(region, "size")
-        place = rng.choice([start, start - PAGE, start + size, start + size - PAGE])
-        one = rng.choice(inserts)
-        put(one, "gpa", place)
+        place = rng.choice([start, start - PAGE_SIZE, start + size, start + size - PAGE_SIZE])
+        header = rng.choice(inserts)
+        put(header, "gpa", place)
         if rng.random() < 0.8:
-            put(one, "compatibility_mask", get(region, "compatibility_mask"))
+            put(header, "compatibility_mask", get(region, "compatibility_mask"))
 
 
 def _order(rng: random.Random, draft: Draft) -> None:
@@ -159,36 +180,38 @@ def _order(rng: random.Random, draft: Draft) -> None:
 def _replatform(rng: random.Random, draft: Draft) -> None:
     """Move the file to the other architecture, a platform to another type, or add a policy."""
     if rng.random() < 0.3:
-        mask = rng.choice([0, *(get(one, "compatibility_mask") for one in draft.headers)])
+        mask = rng.choice([0, *(get(header, "compatibility_mask") for header in draft.headers)])
         draft.headers.insert(1, pack(RECORDS[0x106], {"compatibility_mask": mask}))
     elif rng.random() < 0.4:
         draft.architecture, draft.version = 1 - draft.architecture, 2
     else:
-        one = draft.headers[0]
-        put(one, "platform_type", rng.choice([0, 1, 2, 3, 4, 5, 6, 7]))
-        put(one, "shared_gpa_boundary", 0)
+        header = draft.headers[0]
+        put(header, "platform_type", rng.choice([0, 1, 2, 3, 4, 5, 6, 7]))
+        put(header, "shared_gpa_boundary", 0)
 
 
 def _retype(rng: random.Random, draft: Draft) -> None:
     """Give a header another type."""
-    one = rng.choice(draft.headers)
-    same = [kind for kind, record in RECORDS.items() if record.SIZE == len(one.body)]
-    one.kind = rng.choice([rng.choice(_TYPES), rng.choice(same or _TYPES), one.kind ^ 1 << 31])
+    header = rng.choice(draft.headers)
+    same = [kind for kind, record in RECORDS.items() if record.SIZE == len(header.body)]
+    header.kind = rng.choice(
+        [rng.choice(_TYPES), rng.choice(same or _TYPES), header.kind ^ 1 << 31]
+    )
 
 
 def _relength(rng: random.Random, draft: Draft) -> None:
     """Give a header another length, in its field or in truth, or bytes in its padding."""
-    one = rng.choice(draft.headers)
+    header = rng.choice(draft.headers)
     length = rng.choice(
-        [0, 1, 8, len(one.body) - 4, len(one.body) + 4, len(one.body) + 8, 0xFFFFFFFF]
+        [0, 1, 8, len(header.body) - 4, len(header.body) + 4, len(header.body) + 8, 0xFFFFFFFF]
     )
     match rng.randrange(3):
         case 0:
-            one.length = max(length, 0)
+            header.length = max(length, 0)
         case 1:
-            one.body = one.body[: length % 1000].ljust(length % 1000, b"\0")
+            header.body = header.body[: length % 1000].ljust(length % 1000, b"\0")
         case _:
-            one.padding = 0xFF
+            header.padding = 0xFF
 
 
 def _end(rng: random.Random, draft: Draft) -> None:
@@ -200,8 +223,8 @@ def _end(rng: random.Random, draft: Draft) -> None:
             [bytes(4), bytes(8), bytes(1), b"\1\0\0\0\x10\0\0\0", rng.randbytes(7)]
         )
         if rng.random() < 0.5:
-            one = rng.choice(draft.headers).pack()
-            draft.tail = one[: rng.randrange(len(one) + 1)]
+            header = rng.choice(draft.headers).pack()
+            draft.tail = header[: rng.randrange(len(header) + 1)]
 
 
 def _bend_data(rng: random.Random, draft: Draft) -> None:
@@ -210,7 +233,9 @@ def _bend_data(rng: random.Random, draft: Draft) -> None:
         case 0:
             draft.data[rng.randrange(len(draft.data))] ^= 1 << rng.randrange(8)
         case 1:
-            del draft.data[rng.choice([0, 1, 4, 36, PAGE - 1, PAGE, len(draft.data) - 1]) :]
+            del draft.data[
+                rng.choice([0, 1, 4, 36, PAGE_SIZE - 1, PAGE_SIZE, len(draft.data) - 1]) :
+            ]
         case 2:
             draft.data += rng.randbytes(rng.choice([1, 7, 4, 36]))
         case _:
@@ -223,7 +248,7 @@ def _bend_data(rng: random.Random, draft: Draft) -> None:
 
 def _bend_list(rng: random.Random, draft: Draft) -> None:
     """Change the count, a VTL or a name of a register list where a context refers to it."""
-    contexts = [one for one in draft.headers if one.kind == 0x304]
+    contexts = [header for header in draft.headers if header.kind == 0x304]
     if not contexts:
         return
     at = get(rng.choice(contexts), "file_offset") - draft.data_start

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from igvm.checks.reference.release_types import HEADER_TYPES, SECTIONS
-from tests.raw import Raw, header
+from tests.small_files import raw
 
 if TYPE_CHECKING:
     from tests.oracle.client import Oracle, Release
@@ -34,7 +34,7 @@ def test_types_and_lengths(oracle: Oracle, release: Release) -> None:
     pairs += [
         (row.number, row.length + change) for row in HEADER_TYPES["0.5"] for change in (-1, 1)
     ]
-    files = [Raw(header(number, bytes(length)), b"data").file() for number, length in pairs]
+    files = [raw.file(raw.header(number, bytes(length)), data=b"data") for number, length in pairs]
     # What a header of zeroes breaks after its type and length were taken is of no concern here.
     answers = [
         next((error for error in (OUTSIDE, UNKNOWN) if error in verdict.error), "")

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import os
 import pickle
-import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
 import igvm
 from igvm import FormatError, HeaderType, PlatformType, ValidationError
-from tests import raw
+from tests.small_files import raw
+from tests.small_files.contents import PAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAGE = bytes(range(256)) * 16
-
 
 def _simple() -> bytes:
     """A file for SNP and NATIVE: a page of each, one of both, a policy and a parameter area."""
-    platforms = raw.platform(2, 1, vtl=2) + raw.platform(0, 2)
-    rest = (
-        raw.header(0x101, struct.pack("<QII", 0x30000, 1, 0))
-        + raw.area(0)
-        + raw.parameter(0x307, 0)
-        + raw.insert(0, 0x5000, 3)
+    return raw.file(
+        raw.platform(2, 1, vtl=2),
+        raw.platform(0, 2),
+        raw.policy(),
+        raw.area(0),
+        raw.parameter(0x307, 0),
+        raw.insert(0, 0x5000, 3),
+        raw.page(0x1000, raw.at(0), mask=1),
+        raw.page(0x2000, raw.at(0), mask=2),
+        raw.page(0x3000, mask=3),
+        data=PAGE,
     )
-    start = 24 + len(platforms + rest) + 3 * 32
-    pages = (
-        raw.page(0x1000, start, mask=1)
-        + raw.page(0x2000, start, mask=2)
-        + raw.page(0x3000, 0, mask=3)
-    )
-    return raw.Raw(platforms + rest + pages, PAGE).file()
 
 
 def test_version_1_has_the_default_architecture_and_page_size() -> None:
@@ -45,7 +41,7 @@ def test_version_1_has_the_default_architecture_and_page_size() -> None:
 
 def test_version_2_says_architecture_and_page_size() -> None:
     """A version 2 file carries both, whatever they are."""
-    file = igvm.parse(raw.Raw(raw.platform(), version=2, architecture=1, page_size=65536).file())
+    file = igvm.parse(raw.file(raw.platform(), version=2, architecture=1, page_size=65536))
     assert (2, igvm.Architecture.AARCH64, 65536) == (
         file.revision,
         file.architecture,
@@ -55,7 +51,7 @@ def test_version_2_says_architecture_and_page_size() -> None:
 
 def test_future_versions_use_the_version_2_header() -> None:
     """The specification says that versions past 2 keep the version 2 fixed header."""
-    file = igvm.parse(raw.Raw(raw.platform(), version=7, architecture=9).file())
+    file = igvm.parse(raw.file(raw.platform(), version=7, architecture=9))
     assert (7, 9) == (file.revision, file.architecture)
 
 
@@ -64,12 +60,12 @@ BAD_STARTS = {
     "short": (b"IGVM" + bytes(19), "fixed header 24"),
     "magic": (b"MVGI" + bytes(40), "magic is"),
     "version 0": (
-        raw.Raw(b"", version=1).file().replace(b"IGVM\x01", b"IGVM\x00"),
+        raw.file(version=1).replace(b"IGVM\x01", b"IGVM\x00"),
         "no format version 0",
     ),
-    "version 2 cut": (raw.Raw(b"", version=2).file()[:31], "version 2 fixed header 32"),
+    "version 2 cut": (raw.file(version=2)[:31], "version 2 fixed header 32"),
     "headers past the end": (
-        raw.Raw(raw.platform()).file()[:-1],
+        raw.file(raw.platform())[:-1],
         "the variable headers end at 0x30",
     ),
 }
@@ -92,7 +88,9 @@ def test_sections_hold_their_headers() -> None:
         == file.platform_headers[1].record
     )
     assert igvm.PageData(gpa=0x3000, compatibility_mask=3) == file.directives[-1].record
-    assert ["PARAMETER_AREA", "VP_COUNT_PARAMETER"] == [one.name for one in file.directives[:2]]
+    assert ["PARAMETER_AREA", "VP_COUNT_PARAMETER"] == [
+        header.name for header in file.directives[:2]
+    ]
 
 
 def test_a_header_knows_its_place_and_its_bytes() -> None:
@@ -102,14 +100,14 @@ def test_a_header_knows_its_place_and_its_bytes() -> None:
     for index, header in enumerate(file.headers):
         assert index == header.index
         assert data[header.offset : header.offset + len(header.raw)] == header.raw
-    assert b"".join(one.raw for one in file.headers) == bytes(file.section)
+    assert b"".join(header.raw for header in file.headers) == bytes(file.section)
 
 
 def test_a_slice_of_a_sequence_is_a_sequence() -> None:
     """Slices and negative indexes work as on a list."""
     directives = igvm.parse(_simple()).directives
-    assert [one.index for one in list(directives)[1:5:2]] == [
-        one.index for one in directives[1:5:2]
+    assert [header.index for header in list(directives)[1:5:2]] == [
+        header.index for header in directives[1:5:2]
     ]
     assert directives[-1].index == directives[5].index
     with pytest.raises(IndexError):
@@ -118,7 +116,7 @@ def test_a_slice_of_a_sequence_is_a_sequence() -> None:
 
 def test_optional_headers_are_typed_and_marked() -> None:
     """The optional bit is not part of the type, and it survives."""
-    file = igvm.parse(raw.Raw(raw.platform() + raw.header(0x80000302, raw.page(0x1000)[8:])).file())
+    file = igvm.parse(raw.file(raw.platform(), raw.header(0x80000302, raw.page(0x1000)[8:])))
     header = file.directives[0]
     assert (True, HeaderType.PAGE_DATA, 0x80000302) == (
         header.optional,
@@ -134,7 +132,7 @@ def test_optional_headers_are_typed_and_marked() -> None:
 )
 def test_unknown_types_are_kept_raw(kind: int, section: str) -> None:
     """A type without a structure is shown with its body, in the section of its range."""
-    file = igvm.parse(raw.Raw(raw.platform() + raw.header(kind, b"hello")).file())
+    file = igvm.parse(raw.file(raw.platform(), raw.header(kind, b"hello")))
     header = getattr(file, section)[-1]
     assert igvm.UnknownHeader(HeaderType(kind), b"hello") == header.record
     assert f"UNKNOWN_{kind:#x}" == header.name
@@ -143,35 +141,33 @@ def test_unknown_types_are_kept_raw(kind: int, section: str) -> None:
 def test_a_type_outside_of_the_ranges_stands_in_the_section_before_it() -> None:
     """Types past all ranges belong to the section they are found in."""
     file = igvm.parse(
-        raw.Raw(raw.platform() + raw.page(0) + raw.header(0x500, b"") + raw.page(0x1000)).file()
+        raw.file(raw.platform(), raw.page(0), raw.header(0x500, b""), raw.page(0x1000))
     )
     assert 3 == len(file.directives)
 
 
 def test_a_known_type_of_wrong_length_is_kept_raw() -> None:
     """A body that is not the structure's size is not guessed at."""
-    file = igvm.parse(raw.Raw(raw.platform() + raw.header(0x302, bytes(16))).file())
+    file = igvm.parse(raw.file(raw.platform(), raw.header(0x302, bytes(16))))
     assert igvm.UnknownHeader(HeaderType.PAGE_DATA, bytes(16)) == file.directives[0].record
     assert 0 == len(file.table(igvm.PageData))
 
 
 def test_a_version_string_is_text() -> None:
     """VERSION_STRING carries its text in the header itself."""
-    file = igvm.parse(
-        raw.Raw(raw.platform() + raw.header(0x107, "1.0 \N{SNOWMAN}".encode())).file()
-    )
+    file = igvm.parse(raw.file(raw.platform(), raw.header(0x107, "1.0 \N{SNOWMAN}".encode())))
     assert igvm.VersionString("1.0 \N{SNOWMAN}") == file.initializations[0].record
 
 
 def test_headers_cut_short_end_the_walk() -> None:
     """What cannot be a header any more is kept as trailing bytes."""
-    file = igvm.parse(raw.Raw(raw.platform() + b"\x02\x03\x00\x00\xff\xff").file())
+    file = igvm.parse(raw.file(raw.platform(), b"\x02\x03\x00\x00\xff\xff"))
     assert (1, b"\x02\x03\x00\x00\xff\xff") == (len(file.headers), bytes(file.trailing))
 
 
 def test_padding_is_kept() -> None:
     """Padding that is not zero is still there."""
-    file = igvm.parse(raw.Raw(raw.platform() + raw.context(0, padding=0x30)).file())
+    file = igvm.parse(raw.file(raw.platform(), raw.context(0, padding=0x30)))
     assert b"0000" == bytes(file.directives[0].padding)
 
 
@@ -194,7 +190,7 @@ def test_filter_keeps_what_a_loader_looks_at() -> None:
     assert (2, 0, names) == (
         len(native.platform_headers),
         len(native.initializations),
-        [one.name for one in native.directives],
+        [header.name for header in native.directives],
     )
     assert [0x2000, 0x3000] == native.table(igvm.PageData)[igvm.PageData.gpa].tolist()
 
@@ -277,7 +273,7 @@ def test_a_path_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
 def test_strict_raises_the_first_error() -> None:
     """With strict=True a file that breaks a rule is refused with that rule."""
     with pytest.raises(ValidationError, match="checksum"):
-        igvm.parse(raw.Raw(raw.platform() + raw.page(0), bytes(8), checksum=1).file(), strict=True)
+        igvm.parse(raw.file(raw.platform(), raw.page(0), data=bytes(8), checksum=1), strict=True)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

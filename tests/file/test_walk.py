@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from igvm.file.walk import walk
-from tests import raw
+from tests.small_files import raw
 
 
 def _plain(section: bytes) -> tuple[list[int], list[int], int]:
@@ -26,8 +26,8 @@ def _plain(section: bytes) -> tuple[list[int], list[int], int]:
 
 
 def _walked(section: bytes) -> tuple[list[int], list[int], int]:
-    found = walk(memoryview(section))
-    return found.offsets.tolist(), found.types.tolist(), found.end
+    headers = walk(memoryview(section))
+    return headers.offsets.tolist(), headers.types.tolist(), headers.end
 
 
 PAGE = raw.page(0x1000)
@@ -65,7 +65,7 @@ def test_walk_equals_the_plain_loop(section: bytes) -> None:
 )
 def test_walk_of_any_mixture(parts: list[tuple[bytes, int]], tail: bytes) -> None:
     """Any sequence of runs, followed by anything, is walked as a plain loop does."""
-    section = b"".join(one * count for one, count in parts) + tail
+    section = b"".join(header * count for header, count in parts) + tail
     assert _plain(section) == _walked(section)
 
 

@@ -7,9 +7,10 @@ import pytest
 import igvm
 from igvm.checks import RULE_SETS
 from tests.hostile.everything import bounded, use
-from tests.hostile.samples import SMALL, fix
+from tests.small_files.raw import with_checksum
+from tests.small_files.samples import EVERY_HEADER
 
-FILES = pytest.mark.parametrize("data", SMALL.values(), ids=SMALL.keys())
+FILES = pytest.mark.parametrize("data", EVERY_HEADER.values(), ids=EVERY_HEADER.keys())
 
 
 def _header_size(data: bytes) -> int:
@@ -36,7 +37,7 @@ def test_truncation_at_every_byte_of_the_headers(data: bytes) -> None:
     readable = 0
     for size in range(_header_size(data) + 64):
         use(data[:size], show=size % 16 == 0)
-        readable += use(fix(data[:8]) + data[8:size], show=False)
+        readable += use(with_checksum(data[:8]) + data[8:size], show=False)
     assert readable == 64
 
 
@@ -54,10 +55,10 @@ def test_headers_cut_at_every_byte(data: bytes) -> None:
     for size in range(_header_size(data) - start + 1):
         cut = bytearray(data)
         cut[12:16] = size.to_bytes(4, "little")
-        assert use(fix(cut), show=size % 32 == 0)
+        assert use(with_checksum(cut), show=size % 32 == 0)
 
 
-@pytest.mark.parametrize("data", [SMALL["x64 v2"], SMALL["arm"]], ids=["x64", "arm"])
+@pytest.mark.parametrize("data", [EVERY_HEADER["x64 v2"], EVERY_HEADER["arm"]], ids=["x64", "arm"])
 @pytest.mark.parametrize("bit", range(8))
 def test_every_single_bit_flip_of_the_headers(data: bytes, bit: int) -> None:
     """Any one bit of any header byte may flip, with the checksum made right again."""
@@ -65,7 +66,7 @@ def test_every_single_bit_flip_of_the_headers(data: bytes, bit: int) -> None:
     for position in range(_header_size(data)):
         flipped = bytearray(data)
         flipped[position] ^= 1 << bit
-        bent = bytes(flipped) if 20 <= position < 24 else fix(flipped)
+        bent = bytes(flipped) if 20 <= position < 24 else with_checksum(flipped)
         # The keys and digests are long and no rule reads them bit by bit.
         fast = any(start <= position < end for start, end in long) and (position + bit) % 8
         use(bent, show=position % 32 == bit, rules=("igvm-0.5",) if fast else RULE_SETS)

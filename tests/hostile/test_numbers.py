@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from igvm.spec.fixed import FixedHeaderV2
 from igvm.spec.registry import HEADERS
-from tests import raw
+from tests.hostile.edge_numbers import NUMBERS_32, NUMBERS_64
 from tests.hostile.everything import bounded, use
-from tests.hostile.samples import NUMBERS_32, NUMBERS_64, SMALL, fix
+from tests.small_files import raw
+from tests.small_files.raw import with_checksum
+from tests.small_files.samples import EVERY_HEADER
 
 RECORDS = {spec.name: spec for spec in HEADERS.values() if spec.record is not None}
 
@@ -23,7 +25,7 @@ def test_every_field_takes_every_extreme(name: str) -> None:
     spec = RECORDS[name]
     assert spec.record is not None
     tried = 0
-    for data in SMALL.values():
+    for data in EVERY_HEADER.values():
         start, size = struct.unpack_from("<II", data, 8)
         position = start
         while position < start + size:
@@ -36,7 +38,7 @@ def test_every_field_takes_every_extreme(name: str) -> None:
                         bent = bytearray(data)
                         at = position + 8 + item.offset
                         bent[at : at + item.size] = value.to_bytes(item.size, "little")
-                        assert use(fix(bent), show=tried % 11 == 0)
+                        assert use(with_checksum(bent), show=tried % 11 == 0)
                         tried += 1
                 break
             position += 8 + (length + 7 & ~7)
@@ -51,11 +53,11 @@ def test_every_field_takes_every_extreme(name: str) -> None:
 def test_every_field_of_the_fixed_header_takes_every_extreme(item: object) -> None:
     """Sizes and offsets that wrap, overlap or point nowhere are refused or read."""
     name, at = item.name, item.offset  # type: ignore[attr-defined]
-    for data in SMALL.values():
+    for data in EVERY_HEADER.values():
         for value in NUMBERS_32:
             bent = bytearray(data)
             bent[at : at + 4] = value.to_bytes(4, "little")
-            use(bytes(bent) if name == "checksum" else fix(bent))
+            use(bytes(bent) if name == "checksum" else with_checksum(bent))
             use(bytes(bent), show=False)
     assert at < 32
 
@@ -94,15 +96,15 @@ def test_any_headers_are_read(
     parts: list[bytes], data: bytes, version: int, architecture: int, page_size: int
 ) -> None:
     """Whatever the headers hold, reading, checking and showing end, in bounded memory."""
-    made = raw.Raw(
+    whole = raw.RawFile(
         raw.platform(draw_kind(parts)) + b"".join(parts),
         data,
         version=version,
         architecture=architecture,
         page_size=page_size,
-    ).file()
-    assert use(made)
-    bounded(made)
+    ).to_bytes()
+    assert use(whole)
+    bounded(whole)
 
 
 def draw_kind(parts: list[bytes]) -> int:
@@ -114,5 +116,5 @@ def draw_kind(parts: list[bytes]) -> int:
 def test_any_bytes_are_refused_or_read(data: bytes) -> None:
     """Random bytes, bare and behind a magic, do no harm."""
     use(data)
-    use(fix(b"IGVM\1\0\0\0" + data))
+    use(with_checksum(b"IGVM\1\0\0\0" + data))
     assert isinstance(data, bytes)

@@ -7,60 +7,57 @@ from typing import TYPE_CHECKING
 import pytest
 
 import igvm
-from tests import raw
-from tests.measure.files import A, B
+from tests.small_files import raw
+from tests.small_files.contents import OTHER_PAGE, PAGE
+from tests.small_files.guests import SNP, TDX, VBS, file_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def file(
-    *platforms: int, page: bytes = A, gpa: int = 0x1000, swapped: bool = False
+    *platforms: igvm.PlatformType, page: bytes = PAGE, gpa: int = 0x1000, swapped: bool = False
 ) -> igvm.IgvmFile:
     """A file for `platforms` with a page for all of them and an area with first contents."""
-    masks = {kind: 1 << index for index, kind in enumerate(platforms)}
-    heads = b"".join(raw.platform(kind, mask) for kind, mask in masks.items())
-    every = sum(masks.values())
-
-    def directives(first: int, second: int) -> bytes:
-        insert = raw.insert(0, 0x9000, every)
-        return raw.page(gpa, first, mask=every) + raw.area(0, 4096, second) + insert
-
-    place = 24 + len(heads + directives(0, 0)) + 8
-    places = (place + 4096, place) if swapped else (place, place + 4096)
-    data = bytes(8) + (B + page if swapped else page + B)
-    return igvm.parse(raw.Raw(heads + directives(*places), data).file())
+    every = (1 << len(platforms)) - 1
+    contents, area = (raw.at(2), raw.at(1)) if swapped else (raw.at(1), raw.at(2))
+    return file_for(
+        platforms,
+        raw.page(gpa, contents, mask=every),
+        raw.area(0, 4096, area),
+        raw.insert(0, 0x9000, every),
+        data=[bytes(8), *((OTHER_PAGE, page) if swapped else (page, OTHER_PAGE))],
+    )
 
 
 def test_layout_does_not_matter() -> None:
     """Neither the order of platforms, nor masks, nor where data lies."""
-    assert igvm.equivalent(file(2, 3), file(2, 3))
-    assert igvm.equivalent(file(2, 3), file(3, 2))
-    assert igvm.equivalent(file(2), file(2, swapped=True))
+    assert igvm.equivalent(file(SNP, TDX), file(SNP, TDX))
+    assert igvm.equivalent(file(SNP, TDX), file(TDX, SNP))
+    assert igvm.equivalent(file(SNP), file(SNP, swapped=True))
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        file(2),
-        file(2, 1),
-        file(2, 3, page=B),
-        file(2, 3, gpa=0x2000),
-        igvm.parse(raw.Raw(raw.platform(2) + raw.platform(3, 2)).file()),
+        file(SNP),
+        file(SNP, VBS),
+        file(SNP, TDX, page=OTHER_PAGE),
+        file(SNP, TDX, gpa=0x2000),
+        file_for((SNP, TDX)),
     ],
     ids=["a platform less", "another platform", "contents", "address", "nothing"],
 )
 def test_what_matters(other: igvm.IgvmFile) -> None:
     """Platforms, fields and contents."""
-    assert not igvm.equivalent(file(2, 3), other)
-    assert not igvm.equivalent(other, file(2, 3))
+    assert not igvm.equivalent(file(SNP, TDX), other)
+    assert not igvm.equivalent(other, file(SNP, TDX))
 
 
 def test_an_empty_page_is_not_a_page_of_zeroes() -> None:
     """Loaders and measurements tell them apart."""
-    heads = raw.platform(2)
-    empty = igvm.parse(raw.Raw(heads + raw.page(0x1000), bytes(4096)).file())
-    full = igvm.parse(raw.Raw(heads + raw.page(0x1000, 24 + len(heads) + 32), bytes(4096)).file())
+    empty = file_for(SNP, raw.page(0x1000))
+    full = file_for(SNP, raw.page(0x1000, raw.at(0)))
     assert not igvm.equivalent(empty, full)
     assert igvm.equivalent(full, full)
 
@@ -69,7 +66,7 @@ def test_unknown_headers_count() -> None:
     """A header of a type that nobody knows is compared byte for byte."""
 
     def unknown(value: bytes) -> igvm.IgvmFile:
-        return igvm.parse(raw.Raw(raw.platform(2) + raw.header(0x3F0, value)).file())
+        return file_for(SNP, raw.header(0x3F0, value))
 
     assert igvm.equivalent(unknown(b"12345678"), unknown(b"12345678"))
     assert not igvm.equivalent(unknown(b"12345678"), unknown(b"12345679"))

@@ -9,13 +9,12 @@ import pytest
 
 import igvm
 from igvm.launch.kernel_hashes import firmware_area
-from tests import raw
-from tests.measure.files import SNP, build
+from tests.small_files import raw
+from tests.small_files.guests import RESET_PAGE, SNP, file_for
 
 FOOTER = UUID("96b582de-1fb2-45f7-baea-a366c55a082d").bytes_le
 AREA = UUID("7255371f-3a3b-4b04-927b-1da6efa8d454").bytes_le
 OTHER = UUID(int=7).bytes_le
-LAST = 0xFFFFF000
 
 
 def entry(data: bytes, guid: bytes, *, more: int = 0) -> bytes:
@@ -35,7 +34,7 @@ PLACE = entry(struct.pack("<II", 0x810C00, 0x400), AREA)
 
 def area(page: bytes, *heads: bytes) -> int | None:
     """Where the hashes go with this firmware."""
-    file = build(SNP, lambda at: [raw.page(LAST, at[0]), *heads], page)
+    file = file_for(SNP, raw.page(RESET_PAGE, raw.at(0)), *heads, data=page)
     plan = igvm.plan(file, SNP, loader="igvmmeasure")
     return firmware_area(plan)
 

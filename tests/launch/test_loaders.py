@@ -7,31 +7,29 @@ import pytest
 import igvm
 from igvm.errors import LoadError, ValidationError
 from igvm.launch.processors import cpu_signature, signature_of
-from tests import raw
-from tests.launch.guests import VMSA, blob, pages, rows, with_context
-from tests.measure.files import SNP, TDX, VBS, A, build
+from tests.launch.plan_rows import rows
+from tests.small_files import raw
+from tests.small_files.contents import LONG_MODE_VMSA, PAGE
+from tests.small_files.guests import SEV_ES, SNP, TDX, VBS, file_for, guest_for
 
 
 def test_igvmmeasure_does_not_look_at_the_mask_of_a_vmsa() -> None:
     """It hashes the VMSAs of all platforms."""
-    heads = raw.platform(2) + raw.platform(5, 2)
-    place = 24 + len(heads) + 32
-    data = raw.Raw(heads + raw.context(place, mask=2), blob(VMSA)).file()
-    file = igvm.parse(data)
+    file = file_for((SNP, SEV_ES), raw.context(raw.at(0), mask=2), data=LONG_MODE_VMSA.pack())
     assert ["VP_CONTEXT 0"] == rows(file, "igvmmeasure")
     assert [] == rows(file, "cloud-hypervisor-mshv")
 
 
 def test_igvmmeasure_panics_on_a_large_page_with_data() -> None:
     """The igvm crate gives it 4 KiB, and it asserts 2 MiB."""
-    file = build(SNP, lambda at: [raw.page(0x200000, at[0], flags=1)], A)
+    file = file_for(SNP, raw.page(0x200000, raw.at(0), flags=1), data=PAGE)
     with pytest.raises(LoadError, match="igvmmeasure panics on a 2 MB page"):
         rows(file, "igvmmeasure")
 
 
 def test_names_that_do_not_exist() -> None:
     """A platform that the file is not for, a loader that is none, one for other platforms."""
-    file = build(TDX, lambda _: [])
+    file = file_for(TDX)
     with pytest.raises(ValidationError, match="the file is for TDX, not for SEV_SNP"):
         rows(file, "reference")
     with pytest.raises(ValidationError, match="there is no loader 'qemu'") as caught:
@@ -55,7 +53,7 @@ def test_every_loader_says_where_it_comes_from() -> None:
 @pytest.mark.parametrize("kind", [SNP, TDX, VBS])
 def test_page_sizes_that_a_technology_has_not(kind: igvm.PlatformType, size: int) -> None:
     """x86 has pages of 4 KiB alone (2 MiB by a flag), and so does VBS."""
-    file = build(kind, lambda _: pages(0), version=2, page_size=size)
+    file = file_for(kind, raw.page(0), version=2, page_size=size)
     with pytest.raises(LoadError, match=f"{kind.name} has no pages of {size:#x} bytes"):
         rows(file, "reference", kind)
 
@@ -71,9 +69,11 @@ def test_processor_signatures() -> None:
 
 def test_what_was_assumed_is_said() -> None:
     """A result that rests on more than the file says on what."""
-    made = igvm.measure(with_context(VMSA), SNP, loader="qemu-kvm", vcpus=2, cpu="EPYC-Rome")
-    assert made.assumptions[0] == "2 vCPUs, as asked for"
-    assert "SEV_FEATURES 0x1 on every vCPU" in made.assumptions
-    assert made.assumptions[-1].endswith("start in reset, CPU signature 0x830f10")
-    assert {"VP_CONTEXT": 2} == made.pages
-    assert () == igvm.measure(with_context(VMSA), SNP).assumptions
+    measurement = igvm.measure(
+        guest_for(LONG_MODE_VMSA), SNP, loader="qemu-kvm", vcpus=2, cpu="EPYC-Rome"
+    )
+    assert measurement.assumptions[0] == "2 vCPUs, as asked for"
+    assert "SEV_FEATURES 0x1 on every vCPU" in measurement.assumptions
+    assert measurement.assumptions[-1].endswith("start in reset, CPU signature 0x830f10")
+    assert {"VP_CONTEXT": 2} == measurement.pages
+    assert () == igvm.measure(guest_for(LONG_MODE_VMSA), SNP).assumptions

@@ -11,10 +11,10 @@ import igvm
 from igvm.launch.plan import MEMORY
 from igvm.launch.request import PlanRequest
 from igvm.spec.isolation import isolation_of
-from tests import raw
-from tests.launch.guests import POLICY, VMSA, blob
-from tests.measure.files import SEV, SNP, TDX, A, build
-from tests.measure.generate import measurable
+from tests.differential.measurable import measurable
+from tests.small_files import raw
+from tests.small_files.contents import LONG_MODE_VMSA, PAGE
+from tests.small_files.guests import SEV, SNP, TDX, file_for, guest_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,8 +75,8 @@ def test_every_directive_of_real_files_is_named(corpus: Path) -> None:
 
 def test_what_a_plan_was_missing() -> None:
     """Seen before: pages that the firmware never gets, whole large pages, first contents, areas."""
-    file = build(
-        SEV, lambda at: [raw.page(0x1000, at[0], flags=2), raw.area(1), raw.insert(1, 0x2000)], A
+    file = file_for(
+        SEV, raw.page(0x1000, raw.at(0), flags=2), raw.area(1), raw.insert(1, 0x2000), data=PAGE
     )
     rows = [
         (row.operation.name, row.gpa, row.measured)
@@ -84,28 +84,28 @@ def test_what_a_plan_was_missing() -> None:
     ]
     assert ("UNMEASURED", 0x1000, False) in rows
     assert ("PARAMETER", 0x2000, False) in rows
-    file = build(
+    file = file_for(
         SNP,
-        lambda at: [
-            POLICY, raw.page(0x200000, at[0], flags=1), raw.area(1, 4096, at[0]),
-            raw.insert(1, 0x2000),
-        ],
-        A.ljust(0x200000, b"\0"),
-    )  # fmt: skip
+        raw.policy(),
+        raw.page(0x200000, raw.at(0), flags=1),
+        raw.area(1, 4096, raw.at(0)),
+        raw.insert(1, 0x2000),
+        data=PAGE.ljust(0x200000, b"\0"),
+    )
     large, area = (
         row for row in igvm.plan(file, SNP) if row.operation.name in {"NORMAL", "PARAMETER"}
     )
     assert (512, 1, True) == (large.pages, large.loaded, large.measured)
     assert large.reason
-    assert A[:16] == bytes(igvm.plan(file, SNP).content(area.source))[:16]
-    file = build(TDX, lambda _: [raw.area(1), raw.parameter(0x307, 1), raw.insert(1, 0x2000)])
+    assert PAGE[:16] == bytes(igvm.plan(file, SNP).content(area.source))[:16]
+    file = file_for(TDX, raw.area(1), raw.parameter(0x307, 1), raw.insert(1, 0x2000))
     names = [row.operation.name for row in igvm.plan(file, TDX, loader="td-shim")]
     assert ["PARAMETER_AREA", "PARAMETER_VALUE", "PARAMETER"] == names
 
 
 def test_summary() -> None:
     """A plan is shown by what it is for, how much is in it, and what is missing."""
-    file = build(SNP, lambda at: [POLICY, raw.page(0x1000, at[0]), raw.context(at[0])], blob(VMSA))
+    file = guest_for(LONG_MODE_VMSA, raw.page(0x1000, raw.at(0)), gpa=0)
     plan = igvm.plan(file, "snp", loader="igvmmeasure")
     assert "<LaunchPlan SEV_SNP, loader igvmmeasure, 3 rows, 2 pages measured>" == repr(plan)
     assert repr(igvm.plan(file, "snp", loader="cloud-hypervisor-kvm")).endswith("vcpus missing>")
@@ -113,7 +113,7 @@ def test_summary() -> None:
 
 def test_names_of_platforms() -> None:
     """A platform is one of the file's, a type or a name; a number is refused in words."""
-    file = build(SNP, lambda at: [POLICY, raw.context(at[0])], blob(VMSA))
+    file = guest_for(LONG_MODE_VMSA, gpa=0)
     digest = igvm.measure(file, SNP).digest
     for platform in ("snp", "SEV-SNP", file.platforms["SEV_SNP"], file.platforms[0]):
         assert digest == igvm.measure(file, platform).digest

@@ -9,14 +9,11 @@ import pytest
 
 import igvm
 from igvm.errors import LoadError
-from tests.launch.guests import VMSA, with_context
+from tests.small_files.contents import LONG_MODE_VMSA
+from tests.small_files.guests import guest_for
 
-PROFILES = {
-    "qemu-kvm": "qemu-kvm",
-    "cloud-hypervisor-kvm": "cloud-hypervisor-kvm",
-    "openvmm": "openvmm",
-}
-"""The loader of each loader that has KVM build VMSAs."""
+ON_KVM = ("qemu-kvm", "cloud-hypervisor-kvm", "openvmm")
+"""The loaders that have KVM build VMSAs."""
 
 # Values around what KVM and the loaders look at, and far from it.
 VALUES: dict[str, tuple[int, ...]] = {
@@ -39,14 +36,14 @@ VALUES: dict[str, tuple[int, ...]] = {
 def draw(seed: int) -> igvm.SEVVMSA:
     """A VMSA with some of its fields odd."""
     chance = random.Random(seed)
-    some = chance.sample(sorted(VALUES), chance.randrange(5))
-    change: dict[str, Any] = {name: chance.choice(VALUES[name]) for name in some}
+    names = chance.sample(sorted(VALUES), chance.randrange(5))
+    change: dict[str, Any] = {name: chance.choice(VALUES[name]) for name in names}
     if "sev_features" in change:
         change["sev_features"] = igvm.SEVFeatures(change["sev_features"])
-    made = VMSA.replace(**change)
+    vmsa = LONG_MODE_VMSA.replace(**change)
     limit = chance.choice((0xFFFF,) * 5 + (0x10000,))
     code = chance.choice((0x29B,) * 3 + (0xC9B, 0x21B))
-    return made.replace(cs=made.cs.replace(attrib=code), gdtr=made.gdtr.replace(limit=limit))
+    return vmsa.replace(cs=vmsa.cs.replace(attrib=code), gdtr=vmsa.gdtr.replace(limit=limit))
 
 
 def refused(file: igvm.IgvmFile, loader: str) -> str | None:
@@ -58,15 +55,18 @@ def refused(file: igvm.IgvmFile, loader: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("loader", PROFILES)
+@pytest.mark.parametrize("loader", ON_KVM)
 def test_plan_and_lint_agree(loader: str) -> None:
     """For VMSAs of all kinds: no digest means an error at the context, and the other way round."""
     count = 0
     for seed in range(400):
-        file = with_context(draw(seed))
-        errors = [one for one in igvm.lint(file, PROFILES[loader]) if one.is_error]
-        found = {one.rule for one in errors if one.header_type == "VP_CONTEXT"}
+        file = guest_for(draw(seed))
+        rules = {
+            finding.rule
+            for finding in igvm.lint(file, loader)
+            if finding.is_error and finding.header_type == "VP_CONTEXT"
+        }
         header = refused(file, loader)
-        assert ("VP_CONTEXT" if found else None) == header, (seed, found)
+        assert ("VP_CONTEXT" if rules else None) == header, (seed, rules)
         count += header is not None
     assert 40 < count < 390

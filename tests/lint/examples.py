@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 import igvm
-from tests.lint.small import (
-    CODE,
+from tests.small_files.contents import CODE_64, KVM_VMSA, header_of, native_page, padded
+from tests.small_files.guests import (
     NATIVE,
+    RESET_PAGE,
     SNP,
-    TOP,
     VBS,
     VMSA_GPA,
-    cpuid,
+    bytes_for,
+    guest_bytes,
+)
+from tests.small_files.raw import (
+    area,
+    at,
+    context,
     error_range,
-    guest,
-    id_block,
-    make,
-    native,
+    insert,
+    page,
+    parameter,
     policy,
     region,
-    registers,
+    register_list,
     required,
-    resting,
-    snp,
-    started,
-    vbs,
-    vbs_measurement,
-    vmsa,
 )
-from tests.raw import area, context, insert, page, parameter
 
 CH_KVM = "cloud-hypervisor-kvm"
 CH_MSHV = "cloud-hypervisor-mshv"
@@ -49,78 +48,111 @@ class Example(NamedTuple):
     """It has none."""
 
 
-RIP, TR = 0x20010, 0x60007
-P = page(0x1000)
-FINE = resting()
-FINE_SNP = guest(vmsa())
-FINE_RAM = guest(vmsa(), P, gpa=0x5000)
-FINE_VBS = vbs(lambda at: [P, context(at)], data=registers(RIP))
-TWO_NATIVE = make(lambda at: [context(at), context(at)], data=native())
-TWO_VPS = snp(
-    lambda at: [policy(), context(at, gpa=0x5000), context(at, gpa=0x6000, index=1)], data=vmsa()
-)
+def resting(*headers: bytes) -> bytes:
+    """A NATIVE file that starts at the reset vector."""
+    return bytes_for(NATIVE, *headers, page(RESET_PAGE))
+
+
+def native(*, index: int = 0, gpa: int = 0, **registers: int) -> bytes:
+    """A NATIVE file with one context."""
+    start = context(at(0), index=index, gpa=gpa)
+    return bytes_for(NATIVE, start, data=native_page(**registers))
 
 
 def vcpus(*features: int) -> bytes:
     """An SEV_SNP file with a context for each vCPU."""
-
-    def lay(at: int) -> list[bytes]:
-        indexes = range(len(features))
-        return [policy(), *(context(at + 4096 * i, gpa=VMSA_GPA, index=i) for i in indexes)]
-
-    return snp(lay, data=b"".join(vmsa(sev_features=igvm.SEVFeatures(one)) for one in features))
+    contexts = [context(at(i), gpa=VMSA_GPA, index=i) for i in range(len(features))]
+    vmsas = [KVM_VMSA.replace(sev_features=igvm.SEVFeatures(bits)).pack() for bits in features]
+    return bytes_for(SNP, policy(), *contexts, data=vmsas)
 
 
-def over(gpa: int, *, kind: int = NATIVE) -> bytes:
+def overlapping(platform: igvm.PlatformType, gpa: int = 0x1000) -> bytes:
     """A page and an area at one place, the area first."""
-    return make([area(0), insert(0, gpa), page(gpa), page(TOP)], kinds=(kind,))
+    return bytes_for(platform, area(0), insert(0, gpa), page(gpa), page(RESET_PAGE))
+
+
+def id_block(**fields: object) -> bytes:
+    """An SNP_ID_BLOCK header for a digest of zeroes."""
+    block = igvm.SNPIDBlock(compatibility_mask=1, ld=bytes(48), **fields)  # type: ignore[arg-type]
+    return header_of(block)
+
+
+def cpuid_page(count: int) -> bytes:
+    """A CPUID page with a count and no more."""
+    return padded(struct.pack("<I", count))
+
+
+RIP, TR = 0x20010, 0x60007
+LOW_PAGE = page(0x1000)
+REGION = region(0x200000, vtl=2, high=1 << 32)
+FINE = resting()
+FINE_SNP = guest_bytes(KVM_VMSA)
+FINE_RAM = guest_bytes(KVM_VMSA, LOW_PAGE, gpa=0x5000)
+FINE_VBS = bytes_for(VBS, LOW_PAGE, context(at(0)), data=register_list(RIP))
+TWO_NATIVE = bytes_for(NATIVE, context(at(0)), context(at(0)), data=native_page())
+TWO_VPS = bytes_for(
+    SNP,
+    policy(),
+    context(at(0), gpa=0x5000),
+    context(at(0), gpa=0x6000, index=1),
+    data=KVM_VMSA.pack(),
+)
 
 
 EXAMPLES: dict[tuple[str, str], Example] = {
     # accept
-    ("refused", TCG): Example(make([page(0x1001)]), FINE),
-    ("refused", CH_KVM): Example(snp([page(0x1001)]), FINE_RAM),
-    ("refused", OPENVMM): Example(vbs([page(0x1001)]), FINE_VBS),
+    ("refused", TCG): Example(bytes_for(NATIVE, page(0x1001)), FINE),
+    ("refused", CH_KVM): Example(bytes_for(SNP, page(0x1001)), FINE_RAM),
+    ("refused", OPENVMM): Example(bytes_for(VBS, page(0x1001)), FINE_VBS),
     ("no-plan", TCG): Example(
-        make([area(0, 1 << 50), insert(0, 0, 7)], kinds=(NATIVE, SNP, VBS)), FINE
+        bytes_for((NATIVE, SNP, VBS), area(0, 1 << 50), insert(0, 0, 7)), FINE
     ),
     ("no-platform", TCG): Example(FINE_VBS, FINE),
     ("no-platform", QEMU_SNP): Example(FINE_VBS, FINE),
     ("no-platform", CH_KVM): Example(FINE, FINE_RAM),
     ("no-platform", OPENVMM): Example(FINE, FINE_SNP),
     ("platform-fallback", QEMU_SNP): Example(FINE, FINE_SNP),
-    ("platform-first", CH_KVM): Example(make([P], kinds=(VBS, SNP)), make([P], kinds=(SNP, VBS))),
-    ("no-directives", TCG): Example(make([page(TOP, mask=0)]), FINE),
+    ("platform-first", CH_KVM): Example(
+        bytes_for((VBS, SNP), LOW_PAGE), bytes_for((SNP, VBS), LOW_PAGE)
+    ),
+    ("no-directives", TCG): Example(bytes_for(NATIVE, page(RESET_PAGE, mask=0)), FINE),
     # types
     ("unknown-type", TCG): Example(
-        make([error_range(0, 4096, 2), page(TOP)], kinds=(NATIVE, SNP)), FINE
+        bytes_for((NATIVE, SNP), error_range(0, 4096, 2), page(RESET_PAGE)), FINE
     ),
     ("device-tree", TCG): Example(resting(area(0), parameter(TREE, 0)), FINE),
-    ("device-tree", QEMU_SNP): Example(snp([area(0), parameter(TREE, 0), P]), FINE_SNP),
+    ("device-tree", QEMU_SNP): Example(
+        bytes_for(SNP, area(0), parameter(TREE, 0), LOW_PAGE), FINE_SNP
+    ),
     ("unsupported-type", CH_KVM): Example(
-        snp([error_range(0, 4096)]), make([P, error_range(0, 4096, 2)], kinds=(SNP, VBS))
+        bytes_for(SNP, error_range(0, 4096)),
+        bytes_for((SNP, VBS), LOW_PAGE, error_range(0, 4096, 2)),
     ),
-    ("unsupported-type", OPENVMM): Example(vbs([vbs_measurement()]), FINE_VBS),
+    ("unsupported-type", OPENVMM): Example(
+        bytes_for(VBS, header_of(igvm.VBSMeasurement(compatibility_mask=1))), FINE_VBS
+    ),
     ("no-effect", TCG): Example(
-        make([policy(), page(TOP)]), make([policy(mask=2), page(TOP)], kinds=(NATIVE, SNP))
+        bytes_for(NATIVE, policy(), page(RESET_PAGE)),
+        bytes_for((NATIVE, SNP), policy(mask=2), page(RESET_PAGE)),
     ),
-    ("ignored-type", CH_KVM): Example(snp([region(), P]), FINE_RAM),
-    ("optional-table", OPENVMM): Example(vbs([area(0), parameter(SLIT, 0)]), FINE_VBS),
+    ("ignored-type", CH_KVM): Example(bytes_for(SNP, REGION, LOW_PAGE), FINE_RAM),
+    ("optional-table", OPENVMM): Example(bytes_for(VBS, area(0), parameter(SLIT, 0)), FINE_VBS),
     # areas
     ("parameter-bounds", TCG): Example(
         resting(area(0), parameter(VP_COUNT, 0, 4093)),
         resting(area(0), parameter(VP_COUNT, 0, 4092), parameter(MADT, 0, 1 << 20)),
     ),
     ("parameter-bounds", QEMU_SNP): Example(
-        snp([area(0, 0), parameter(MADT, 0)]), snp([area(0), parameter(MADT, 0, 1 << 20)])
+        bytes_for(SNP, area(0, 0), parameter(MADT, 0)),
+        bytes_for(SNP, area(0), parameter(MADT, 0, 1 << 20)),
     ),
     ("parameter-bounds", CH_KVM): Example(
-        snp([area(0), parameter(COMMAND_LINE, 0, 4096)]),
-        snp([area(0), parameter(COMMAND_LINE, 0, 4095)]),
+        bytes_for(SNP, area(0), parameter(COMMAND_LINE, 0, 4096)),
+        bytes_for(SNP, area(0), parameter(COMMAND_LINE, 0, 4095)),
     ),
     ("parameter-bounds", OPENVMM): Example(
-        vbs([area(0), parameter(MEMORY_MAP, 0, 4080)]),
-        vbs([area(0), parameter(MEMORY_MAP, 0, 4072)]),
+        bytes_for(VBS, area(0), parameter(MEMORY_MAP, 0, 4080)),
+        bytes_for(VBS, area(0), parameter(MEMORY_MAP, 0, 4072)),
     ),
     ("parameter-offset", TCG): Example(
         resting(area(0), parameter(MADT, 0, 64)),
@@ -130,213 +162,275 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         resting(area(0), parameter(MADT, 0), parameter(MEMORY_MAP, 0, 2048)),
         resting(area(0), area(1), parameter(MADT, 0), parameter(MEMORY_MAP, 1)),
     ),
-    ("area-data", TCG): Example(make(lambda at: [area(0, 4096, at)]), make([area(0)])),
+    ("area-data", TCG): Example(
+        bytes_for(NATIVE, area(0, 4096, at(0))), bytes_for(NATIVE, area(0))
+    ),
     ("memory-map", TCG): Example(resting(area(0), parameter(MEMORY_MAP, 0)), FINE),
-    ("memory-map", CH_KVM): Example(snp([area(0), parameter(MEMORY_MAP, 0)]), FINE_RAM),
-    ("memory-map", OPENVMM): Example(vbs([area(0), parameter(MEMORY_MAP, 0)]), FINE_VBS),
+    ("memory-map", CH_KVM): Example(bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0)), FINE_RAM),
+    ("memory-map", OPENVMM): Example(bytes_for(VBS, area(0), parameter(MEMORY_MAP, 0)), FINE_VBS),
     ("area-size", TCG): Example(resting(area(0, 1 << 31)), resting(area(0, 1 << 30))),
     ("area-empty", QEMU_SNP): Example(
-        snp([area(0, 0), insert(0, 0x1000)]), snp([area(0, 0), area(1), insert(1, 0x1000)])
+        bytes_for(SNP, area(0, 0), insert(0, 0x1000)),
+        bytes_for(SNP, area(0, 0), area(1), insert(1, 0x1000)),
     ),
     ("area-empty", OPENVMM): Example(
-        vbs([area(0, 0), insert(0, 0x1000)]), vbs([area(0, 0), area(1), insert(1, 0x1000)])
+        bytes_for(VBS, area(0, 0), insert(0, 0x1000)),
+        bytes_for(VBS, area(0, 0), area(1), insert(1, 0x1000)),
     ),
     # pages
     ("page-2mb", TCG): Example(
-        make(lambda at: [page(0x200000, at, flags=1)]), make([page(0x200000, flags=1)])
+        bytes_for(NATIVE, page(0x200000, at(0), flags=1)),
+        bytes_for(NATIVE, page(0x200000, flags=1)),
     ),
-    ("page-2mb", CH_KVM): Example(snp([page(0x200000, flags=1)]), FINE_RAM),
-    ("page-2mb", OPENVMM): Example(vbs([page(0x200000, flags=1)]), FINE_VBS),
-    ("page-shared", QEMU_SNP): Example(snp([page(0x1000, flags=4)]), snp([page(0x1000, flags=2)])),
-    ("page-shared", CH_KVM): Example(snp([page(0x1000, flags=4)]), snp([page(0x1000, flags=2)])),
+    ("page-2mb", CH_KVM): Example(bytes_for(SNP, page(0x200000, flags=1)), FINE_RAM),
+    ("page-2mb", OPENVMM): Example(bytes_for(VBS, page(0x200000, flags=1)), FINE_VBS),
+    ("page-shared", QEMU_SNP): Example(
+        bytes_for(SNP, page(0x1000, flags=4)), bytes_for(SNP, page(0x1000, flags=2))
+    ),
+    ("page-shared", CH_KVM): Example(
+        bytes_for(SNP, page(0x1000, flags=4)), bytes_for(SNP, page(0x1000, flags=2))
+    ),
     ("page-special", TCG): Example(resting(page(0x1000, kind=1)), FINE),
-    ("page-special", OPENVMM): Example(vbs([page(0x1000, kind=1)]), FINE_VBS),
-    ("page-cpuid-xf", CH_KVM): Example(snp([page(0x1000, kind=3)]), snp([page(0x1000, kind=2)])),
-    ("page-cpuid-xf", OPENVMM): Example(snp([page(0x1000, kind=3)]), vbs([page(0x1000, kind=3)])),
+    ("page-special", OPENVMM): Example(bytes_for(VBS, page(0x1000, kind=1)), FINE_VBS),
+    ("page-cpuid-xf", CH_KVM): Example(
+        bytes_for(SNP, page(0x1000, kind=3)), bytes_for(SNP, page(0x1000, kind=2))
+    ),
+    ("page-cpuid-xf", OPENVMM): Example(
+        bytes_for(SNP, page(0x1000, kind=3)), bytes_for(VBS, page(0x1000, kind=3))
+    ),
     ("page-cpuid", QEMU_SNP): Example(
-        snp(lambda at: [page(0x1000, at, kind=2)]), snp([page(0x1000, kind=2)])
+        bytes_for(SNP, page(0x1000, at(0), kind=2)), bytes_for(SNP, page(0x1000, kind=2))
     ),
     ("page-cpuid", CH_KVM): Example(
-        snp(lambda at: [page(0x1000, at, kind=2)]), snp([page(0x1000, kind=2)])
+        bytes_for(SNP, page(0x1000, at(0), kind=2)), bytes_for(SNP, page(0x1000, kind=2))
     ),
     ("page-cpuid", OPENVMM): Example(
-        snp(lambda at: [page(0x1000, at, kind=2)]), vbs(lambda at: [page(0x1000, at, kind=2)])
+        bytes_for(SNP, page(0x1000, at(0), kind=2)), bytes_for(VBS, page(0x1000, at(0), kind=2))
     ),
     ("page-cpuid", CH_MSHV): Example(
-        snp(lambda at: [page(0x1000, at, kind=2)], data=cpuid(65)),
-        snp(lambda at: [page(0x1000, at, kind=2)], data=cpuid(64)),
+        bytes_for(SNP, page(0x1000, at(0), kind=2), data=cpuid_page(65)),
+        bytes_for(SNP, page(0x1000, at(0), kind=2), data=cpuid_page(64)),
     ),
     # order
-    ("order-trap", TCG): Example(make([area(0), page(0x1000), insert(0, 0x1000)]), over(0x1000)),
+    ("order-trap", TCG): Example(
+        bytes_for(NATIVE, area(0), page(0x1000), insert(0, 0x1000)), overlapping(NATIVE)
+    ),
     ("order-measured", QEMU_SNP): Example(
-        snp([area(0), page(0x1000), insert(0, 0x2000)]),
-        snp([area(0), insert(0, 0x2000), page(0x1000)]),
+        bytes_for(SNP, area(0), page(0x1000), insert(0, 0x2000)),
+        bytes_for(SNP, area(0), insert(0, 0x2000), page(0x1000)),
     ),
-    ("overlap", TCG): Example(over(0x1000), make([area(0), insert(0, 0x1000), page(0x2000)])),
+    ("overlap", TCG): Example(
+        overlapping(NATIVE), bytes_for(NATIVE, area(0), insert(0, 0x1000), page(0x2000))
+    ),
     ("overlap", QEMU_SNP): Example(
-        over(0x1000, kind=SNP),
-        make([page(0x1000), page(0x1000, mask=2)], kinds=(SNP, VBS)),
+        overlapping(SNP),
+        bytes_for((SNP, VBS), page(0x1000), page(0x1000, mask=2)),
     ),
-    ("overlap", CH_KVM): Example(over(0x1000, kind=SNP), FINE_RAM),
-    ("overlap", OPENVMM): Example(over(0x1000, kind=VBS), FINE_VBS),
+    ("overlap", CH_KVM): Example(overlapping(SNP), FINE_RAM),
+    ("overlap", OPENVMM): Example(overlapping(VBS), FINE_VBS),
     ("overlap", CH_MSHV): Example(
-        snp(lambda at: [page(0x1000, at), page(0x1000, at)]),
-        snp(lambda at: [page(0x1000, at), page(0x1000)]),
+        bytes_for(SNP, page(0x1000, at(0)), page(0x1000, at(0))),
+        bytes_for(SNP, page(0x1000, at(0)), page(0x1000)),
     ),
     ("context-overlap", CH_KVM): Example(
-        snp(lambda at: [context(at, gpa=0x5000)] * 2, data=vmsa()),
-        snp(
-            lambda at: [page(0x5000), context(at, gpa=0x5000), context(at, gpa=0x5000, index=1)],
-            data=vmsa(),
+        bytes_for(SNP, *[context(at(0), gpa=0x5000)] * 2, data=KVM_VMSA.pack()),
+        bytes_for(
+            SNP,
+            page(0x5000),
+            context(at(0), gpa=0x5000),
+            context(at(0), gpa=0x5000, index=1),
+            data=KVM_VMSA.pack(),
         ),
     ),
     # place
-    ("mmio", TCG): Example(make([page(0xFEC00000)]), make([page(0xFEC01000)])),
-    ("vga-hole", TCG): Example(make([page(0xBF000)]), make([page(0x9F000)])),
-    ("shadow-lost", TCG): Example(make([page(0xDF000)]), make([page(0xE0000)])),
+    ("mmio", TCG): Example(
+        bytes_for(NATIVE, page(0xFEC00000)), bytes_for(NATIVE, page(0xFEC01000))
+    ),
+    ("vga-hole", TCG): Example(bytes_for(NATIVE, page(0xBF000)), bytes_for(NATIVE, page(0x9F000))),
+    ("shadow-lost", TCG): Example(
+        bytes_for(NATIVE, page(0xDF000)), bytes_for(NATIVE, page(0xE0000))
+    ),
     ("ram-edge", TCG): Example(
-        make([page(0x7FFFF000), page(0x80000000)]),
-        make([page(0x7FFFF000), area(0), page(0x80000000)]),
+        bytes_for(NATIVE, page(0x7FFFF000), page(0x80000000)),
+        bytes_for(NATIVE, page(0x7FFFF000), area(0), page(0x80000000)),
     ),
-    ("new-region", TCG): Example(FINE, make([page(0x80000000)])),
+    ("new-region", TCG): Example(FINE, bytes_for(NATIVE, page(0x80000000))),
     ("outside-ram", CH_KVM): Example(
-        snp([page(0xFFBFF000)]), snp([page(0xBFFFF000), page(0xFFC00000), page(1 << 32)])
+        bytes_for(SNP, page(0xFFBFF000)),
+        bytes_for(SNP, page(0xBFFFF000), page(0xFFC00000), page(1 << 32)),
     ),
-    ("outside-ram", CH_MSHV): Example(snp([page(TOP)]), snp([page(0xBFFFF000), page(1 << 32)])),
+    ("outside-ram", CH_MSHV): Example(
+        bytes_for(SNP, page(RESET_PAGE)), bytes_for(SNP, page(0xBFFFF000), page(1 << 32))
+    ),
     # start
-    ("no-start", TCG): Example(make([P]), FINE),
-    ("no-context", TCG): Example(FINE, started(native())),
-    ("no-context", CH_KVM): Example(snp([P]), FINE_RAM),
-    ("no-context", OPENVMM): Example(vbs([P]), FINE_VBS),
+    ("no-start", TCG): Example(bytes_for(NATIVE, LOW_PAGE), FINE),
+    ("no-context", TCG): Example(FINE, native()),
+    ("no-context", CH_KVM): Example(bytes_for(SNP, LOW_PAGE), FINE_RAM),
+    ("no-context", OPENVMM): Example(bytes_for(VBS, LOW_PAGE), FINE_VBS),
     ("context-count", OPENVMM): Example(TWO_VPS, FINE_SNP),
-    ("vp-index", TCG): Example(started(native(), index=1), started(native())),
-    ("vp-index", QEMU_SNP): Example(guest(vmsa(), index=3), FINE_SNP),
+    ("vp-index", TCG): Example(native(index=1), native()),
+    ("vp-index", QEMU_SNP): Example(guest_bytes(KVM_VMSA, index=3), FINE_SNP),
     ("vp-index", CH_KVM): Example(TWO_VPS, FINE_RAM),
     ("vp-index", CH_MSHV): Example(TWO_VPS, FINE_RAM),
-    ("context-twice", TCG): Example(TWO_NATIVE, started(native())),
+    ("context-twice", TCG): Example(TWO_NATIVE, native()),
     ("context-twice", CH_KVM): Example(
-        snp(lambda at: [context(at, gpa=0x5000), context(at, gpa=0x6000)], data=vmsa()), TWO_VPS
+        bytes_for(
+            SNP, context(at(0), gpa=0x5000), context(at(0), gpa=0x6000), data=KVM_VMSA.pack()
+        ),
+        TWO_VPS,
     ),
-    ("context-gpa", TCG): Example(started(native(), gpa=0x1000), started(native())),
-    ("context-fallback", QEMU_SNP): Example(started(native()), FINE_SNP),
+    ("context-gpa", TCG): Example(native(gpa=0x1000), native()),
+    ("context-fallback", QEMU_SNP): Example(native(), FINE_SNP),
     # native
-    ("gs-base", TCG): Example(
-        started(native(gs_base=0x1000)), started(native(gs_base=0x1000, data_base=0x1000))
-    ),
-    ("rflags", TCG): Example(started(native(rflags=0)), started(native())),
-    ("cr0", TCG): Example(started(native(cr0=1)), started(native())),
-    ("efer", TCG): Example(
-        started(native(efer=0x100, cr0=0x80000011)), started(native(efer=0x500, cr0=0x80000011))
-    ),
+    ("gs-base", TCG): Example(native(gs_base=0x1000), native(gs_base=0x1000, data_base=0x1000)),
+    ("rflags", TCG): Example(native(rflags=0), native()),
+    ("cr0", TCG): Example(native(cr0=1), native()),
+    ("efer", TCG): Example(native(efer=0x100, cr0=0x80000011), native(efer=0x500, cr0=0x80000011)),
     ("long-mode", TCG): Example(
-        started(native(code_attributes=0xA09B)), started(native(code_attributes=0xA09B, efer=0x500))
+        native(code_attributes=0xA09B), native(code_attributes=0xA09B, efer=0x500)
     ),
     # vmsa
     ("vmsa-gpa", QEMU_SNP): Example(FINE_RAM, FINE_SNP),
     ("vmsa-gpa", OPENVMM): Example(FINE_RAM, FINE_SNP),
-    ("vmsa-gpa", CH_KVM): Example(guest(vmsa(), gpa=0xC0000000), FINE_SNP),
+    ("vmsa-gpa", CH_KVM): Example(guest_bytes(KVM_VMSA, gpa=0xC0000000), FINE_SNP),
     ("vmsa-gpa", CH_MSHV): Example(FINE_SNP, FINE_RAM),
-    ("vmsa-field", QEMU_SNP): Example(guest(vmsa(star=1)), guest(vmsa(xcr0=1, pat=7))),
-    ("vmsa-field", OPENVMM): Example(
-        guest(vmsa(reserved7=b"PKRU" + bytes(28))),
-        guest(vmsa(reserved7=b"\0\0\0\0AUX!" + bytes(24))),
+    ("vmsa-field", QEMU_SNP): Example(
+        guest_bytes(KVM_VMSA.replace(star=1)), guest_bytes(KVM_VMSA.replace(xcr0=1, pat=7))
     ),
-    ("vmsa-field", CH_KVM): Example(guest(vmsa(pat=7)), guest(vmsa(xcr0=1))),
-    ("vmsa-fpu", QEMU_SNP): Example(guest(vmsa(mxcsr=0)), FINE_SNP),
+    ("vmsa-field", OPENVMM): Example(
+        guest_bytes(KVM_VMSA.replace(reserved7=b"PKRU" + bytes(28))),
+        guest_bytes(KVM_VMSA.replace(reserved7=b"\0\0\0\0AUX!" + bytes(24))),
+    ),
+    ("vmsa-field", CH_KVM): Example(
+        guest_bytes(KVM_VMSA.replace(pat=7)), guest_bytes(KVM_VMSA.replace(xcr0=1))
+    ),
+    ("vmsa-fpu", QEMU_SNP): Example(guest_bytes(KVM_VMSA.replace(mxcsr=0)), FINE_SNP),
     ("vmsa-limit", CH_KVM): Example(
-        guest(vmsa(gdtr=igvm.SEVSelector(limit=0x10000))),
-        guest(vmsa(gdtr=igvm.SEVSelector(limit=0xFFFF))),
+        guest_bytes(KVM_VMSA.replace(gdtr=igvm.SEVSelector(limit=0x10000))),
+        guest_bytes(KVM_VMSA.replace(gdtr=igvm.SEVSelector(limit=0xFFFF))),
     ),
     ("vmsa-limit", OPENVMM): Example(
-        guest(vmsa(idtr=igvm.SEVSelector(limit=0x10000))),
-        guest(vmsa(idtr=igvm.SEVSelector(limit=0xFFFF))),
+        guest_bytes(KVM_VMSA.replace(idtr=igvm.SEVSelector(limit=0x10000))),
+        guest_bytes(KVM_VMSA.replace(idtr=igvm.SEVSelector(limit=0xFFFF))),
     ),
-    ("vmsa-start", OPENVMM): Example(guest(vmsa(rip=0)), FINE_SNP),
+    ("vmsa-start", OPENVMM): Example(guest_bytes(KVM_VMSA.replace(rip=0)), FINE_SNP),
     ("sev-features", QEMU_SNP): Example(
-        guest(vmsa(sev_features=igvm.SEVFeatures.DEBUG_SWAP)), FINE_SNP
+        guest_bytes(KVM_VMSA.replace(sev_features=igvm.SEVFeatures.DEBUG_SWAP)), FINE_SNP
     ),
     ("sev-features-host", QEMU_SNP): Example(
-        guest(vmsa(sev_features=igvm.SEVFeatures.SNP | igvm.SEVFeatures.SECURE_TSC)), FINE_SNP
+        guest_bytes(
+            KVM_VMSA.replace(sev_features=igvm.SEVFeatures.SNP | igvm.SEVFeatures.SECURE_TSC)
+        ),
+        FINE_SNP,
     ),
     ("sev-features-host", CH_KVM): Example(
-        guest(vmsa(sev_features=igvm.SEVFeatures.RESTRICTED_INJECTION)), FINE_SNP
+        guest_bytes(KVM_VMSA.replace(sev_features=igvm.SEVFeatures.RESTRICTED_INJECTION)), FINE_SNP
     ),
     ("sev-features-host", OPENVMM): Example(
-        guest(vmsa(sev_features=igvm.SEVFeatures.RESTRICTED_INJECTION)), FINE_SNP
+        guest_bytes(KVM_VMSA.replace(sev_features=igvm.SEVFeatures.RESTRICTED_INJECTION)), FINE_SNP
     ),
     ("sev-features-others", QEMU_SNP): Example(vcpus(0x1, 0x21), TWO_VPS),
     ("sev-features-others", CH_KVM): Example(vcpus(0x1, 0x21), TWO_VPS),
     ("sev-features-vtom", OPENVMM): Example(
-        guest(vmsa(sev_features=igvm.SEVFeatures.SNP | igvm.SEVFeatures.VTOM)), FINE_SNP
+        guest_bytes(KVM_VMSA.replace(sev_features=igvm.SEVFeatures.SNP | igvm.SEVFeatures.VTOM)),
+        FINE_SNP,
     ),
     ("tr-base", QEMU_SNP): Example(
-        guest(vmsa(tr=igvm.SEVSelector(base=1))),
-        guest(vmsa(tr=igvm.SEVSelector(base=1), ldtr=igvm.SEVSelector(base=1))),
+        guest_bytes(KVM_VMSA.replace(tr=igvm.SEVSelector(base=1))),
+        guest_bytes(KVM_VMSA.replace(tr=igvm.SEVSelector(base=1), ldtr=igvm.SEVSelector(base=1))),
     ),
-    ("vmsa-rewritten", QEMU_SNP): Example(guest(vmsa(rflags=0)), FINE_SNP),
+    ("vmsa-rewritten", QEMU_SNP): Example(guest_bytes(KVM_VMSA.replace(rflags=0)), FINE_SNP),
     # kvm
-    ("kvm-mode", QEMU_SNP): Example(guest(vmsa(cr4=0x40)), guest(vmsa(efer=0x1100))),
-    ("kvm-mode", CH_KVM): Example(
-        guest(vmsa(efer=0x1100)), guest(vmsa(efer=0, cs=CODE.replace(attrib=0x9B)))
+    ("kvm-mode", QEMU_SNP): Example(
+        guest_bytes(KVM_VMSA.replace(cr4=0x40)), guest_bytes(KVM_VMSA.replace(efer=0x1100))
     ),
-    ("kvm-cr0", QEMU_SNP): Example(guest(vmsa(cr0=0x80000010)), guest(vmsa(cr0=0xE0000011))),
-    ("kvm-xcr0", QEMU_SNP): Example(guest(vmsa(xcr0=0)), guest(vmsa(xcr0=0xFF))),
-    ("kvm-pat", QEMU_SNP): Example(guest(vmsa(pat=2)), guest(vmsa(pat=0x0007040600070406))),
+    ("kvm-mode", CH_KVM): Example(
+        guest_bytes(KVM_VMSA.replace(efer=0x1100)),
+        guest_bytes(KVM_VMSA.replace(efer=0, cs=CODE_64.replace(attrib=0x9B))),
+    ),
+    ("kvm-cr0", QEMU_SNP): Example(
+        guest_bytes(KVM_VMSA.replace(cr0=0x80000010)), guest_bytes(KVM_VMSA.replace(cr0=0xE0000011))
+    ),
+    ("kvm-xcr0", QEMU_SNP): Example(
+        guest_bytes(KVM_VMSA.replace(xcr0=0)), guest_bytes(KVM_VMSA.replace(xcr0=0xFF))
+    ),
+    ("kvm-pat", QEMU_SNP): Example(
+        guest_bytes(KVM_VMSA.replace(pat=2)), guest_bytes(KVM_VMSA.replace(pat=0x0007040600070406))
+    ),
     ("kvm-debug-registers", QEMU_SNP): Example(
-        guest(vmsa(dr7=0x401)), guest(vmsa(dr7=0x400, dr6=0xFFFF0FF0))
+        guest_bytes(KVM_VMSA.replace(dr7=0x401)),
+        guest_bytes(KVM_VMSA.replace(dr7=0x400, dr6=0xFFFF0FF0)),
     ),
     # identity
     ("id-block-twice", QEMU_SNP): Example(
-        snp([policy(), id_block(), id_block()]), snp([policy(), id_block()])
+        bytes_for(SNP, policy(), id_block(), id_block()), bytes_for(SNP, policy(), id_block())
     ),
     ("id-block-twice", CH_KVM): Example(
-        snp([policy(), id_block(), id_block()]), snp([policy(), id_block()])
+        bytes_for(SNP, policy(), id_block(), id_block()), bytes_for(SNP, policy(), id_block())
     ),
-    ("id-block-ignored", OPENVMM): Example(snp([policy(), id_block()]), FINE_SNP),
-    ("id-block-version", QEMU_SNP): Example(snp([id_block(version=2)]), snp([id_block()])),
-    ("id-block-version", CH_KVM): Example(snp([id_block(version=2)]), snp([id_block()])),
+    ("id-block-ignored", OPENVMM): Example(bytes_for(SNP, policy(), id_block()), FINE_SNP),
+    ("id-block-version", QEMU_SNP): Example(
+        bytes_for(SNP, id_block(version=2)), bytes_for(SNP, id_block())
+    ),
+    ("id-block-version", CH_KVM): Example(
+        bytes_for(SNP, id_block(version=2)), bytes_for(SNP, id_block())
+    ),
     ("id-block-author", QEMU_SNP): Example(
-        snp([id_block(author_key_enabled=1)]),
-        snp([id_block(author_key_enabled=1, author_public_key=igvm.SNPPublicKey(curve=2))]),
+        bytes_for(SNP, id_block(author_key_enabled=1)),
+        bytes_for(
+            SNP, id_block(author_key_enabled=1, author_public_key=igvm.SNPPublicKey(curve=2))
+        ),
     ),
-    ("id-block-author", CH_MSHV): Example(snp([id_block(author_key_enabled=1)]), snp([id_block()])),
-    ("id-block-missing", CH_MSHV): Example(snp([P]), snp([id_block()])),
-    ("id-block-policy", QEMU_SNP): Example(snp([id_block()]), snp([policy(), id_block()])),
+    ("id-block-author", CH_MSHV): Example(
+        bytes_for(SNP, id_block(author_key_enabled=1)), bytes_for(SNP, id_block())
+    ),
+    ("id-block-missing", CH_MSHV): Example(bytes_for(SNP, LOW_PAGE), bytes_for(SNP, id_block())),
+    ("id-block-policy", QEMU_SNP): Example(
+        bytes_for(SNP, id_block()), bytes_for(SNP, policy(), id_block())
+    ),
     ("id-block-policy", CH_MSHV): Example(
-        snp([policy(), id_block()]), snp([policy(0x3001F), id_block()])
+        bytes_for(SNP, policy(), id_block()), bytes_for(SNP, policy(0x3001F), id_block())
     ),
-    ("policy-ignored", CH_MSHV): Example(FINE_RAM, snp([policy(0x3001F), P])),
-    ("policy-default", QEMU_SNP): Example(snp([P]), FINE_SNP),
-    ("policy-default", CH_KVM): Example(snp([policy(0), P]), FINE_SNP),
-    ("policy-agreement", QEMU_SNP): Example(snp([policy(0x3001F), P]), FINE_SNP),
-    ("policy-twice", QEMU_SNP): Example(snp([policy(), policy(), P]), FINE_SNP),
-    ("policy-twice", CH_KVM): Example(snp([policy(), policy(), P]), FINE_SNP),
-    ("policy-twice", OPENVMM): Example(snp([policy(), policy(), P]), FINE_SNP),
+    ("policy-ignored", CH_MSHV): Example(FINE_RAM, bytes_for(SNP, policy(0x3001F), LOW_PAGE)),
+    ("policy-default", QEMU_SNP): Example(bytes_for(SNP, LOW_PAGE), FINE_SNP),
+    ("policy-default", CH_KVM): Example(bytes_for(SNP, policy(0), LOW_PAGE), FINE_SNP),
+    ("policy-agreement", QEMU_SNP): Example(bytes_for(SNP, policy(0x3001F), LOW_PAGE), FINE_SNP),
+    ("policy-twice", QEMU_SNP): Example(bytes_for(SNP, policy(), policy(), LOW_PAGE), FINE_SNP),
+    ("policy-twice", CH_KVM): Example(bytes_for(SNP, policy(), policy(), LOW_PAGE), FINE_SNP),
+    ("policy-twice", OPENVMM): Example(bytes_for(SNP, policy(), policy(), LOW_PAGE), FINE_SNP),
     # openvmm
-    ("aarch64", OPENVMM): Example(vbs([P], architecture=1), FINE_VBS),
-    ("platform-vtl", OPENVMM): Example(guest(vmsa(), vtl=2), FINE_SNP),
-    ("platform-boundary", OPENVMM): Example(guest(vmsa(), boundary=1 << 46), FINE_SNP),
-    ("policy-missing", OPENVMM): Example(snp([P]), FINE_SNP),
+    ("aarch64", OPENVMM): Example(bytes_for(VBS, LOW_PAGE, architecture=1), FINE_VBS),
+    ("platform-vtl", OPENVMM): Example(guest_bytes(KVM_VMSA, vtl=2), FINE_SNP),
+    ("platform-boundary", OPENVMM): Example(guest_bytes(KVM_VMSA, boundary=1 << 46), FINE_SNP),
+    ("policy-missing", OPENVMM): Example(bytes_for(SNP, LOW_PAGE), FINE_SNP),
     ("context-vtl", OPENVMM): Example(
-        vbs(lambda at: [context(at)], data=registers(RIP), vtl=2),
-        vbs(lambda at: [context(at)], data=registers(RIP, vtl=2), vtl=2),
+        bytes_for(VBS, context(at(0)), data=register_list(RIP), vtl=2),
+        bytes_for(VBS, context(at(0)), data=register_list(RIP, vtl=2), vtl=2),
     ),
     ("register-twice", OPENVMM): Example(
-        vbs(lambda at: [context(at)], data=registers(RIP, RIP)),
-        vbs(lambda at: [context(at)], data=registers(RIP, TR, TR)),
+        bytes_for(VBS, context(at(0)), data=register_list(RIP, RIP)),
+        bytes_for(VBS, context(at(0)), data=register_list(RIP, TR, TR)),
     ),
     ("register-tr", OPENVMM): Example(
-        vbs(lambda at: [context(at)], data=registers(RIP, TR)), FINE_VBS
+        bytes_for(VBS, context(at(0)), data=register_list(RIP, TR)), FINE_VBS
     ),
     ("vtl2-memory", OPENVMM): Example(
-        vbs([required(0, 4096, 1)]), vbs([required(0, 4096, 1)], vtl=2)
+        bytes_for(VBS, required(0, 4096, flags=1)),
+        bytes_for(VBS, required(0, 4096, flags=1), vtl=2),
     ),
-    ("required-empty", OPENVMM): Example(vbs([required(0, 0), P]), vbs([required(0, 4096), P])),
-    ("error-range", OPENVMM): Example(vbs([error_range(0, 1)]), vbs([error_range(0, 4096)])),
-    ("relocation", OPENVMM): Example(snp([region(), P]), FINE_SNP),
-    ("relocation-vtl", OPENVMM): Example(vbs([region(vtl=0), P]), vbs([region(), P])),
+    ("required-empty", OPENVMM): Example(
+        bytes_for(VBS, required(0, 0), LOW_PAGE), bytes_for(VBS, required(0, 4096), LOW_PAGE)
+    ),
+    ("error-range", OPENVMM): Example(
+        bytes_for(VBS, error_range(0, 1)), bytes_for(VBS, error_range(0, 4096))
+    ),
+    ("relocation", OPENVMM): Example(bytes_for(SNP, REGION, LOW_PAGE), FINE_SNP),
+    ("relocation-vtl", OPENVMM): Example(
+        bytes_for(VBS, region(0x200000, high=1 << 32), LOW_PAGE), bytes_for(VBS, REGION, LOW_PAGE)
+    ),
     ("relocation-twice", OPENVMM): Example(
-        vbs([region(), region(gpa=0x300000), P]), vbs([region(), P])
+        bytes_for(VBS, REGION, region(0x300000, vtl=2, high=1 << 32), LOW_PAGE),
+        bytes_for(VBS, REGION, LOW_PAGE),
     ),
 }
 """By the rule's name and the first of its loaders."""

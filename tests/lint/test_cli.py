@@ -15,8 +15,8 @@ from igvm.cli.check import JUDGED_LOADER
 from igvm.cli.values import Group
 from igvm.launch.loader_table import loaders_named
 from tests.lint.examples import FINE, FINE_SNP
-from tests.lint.small import make
-from tests.raw import page
+from tests.small_files.guests import NATIVE, bytes_for
+from tests.small_files.raw import page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def test_a_file_that_does_not_boot(native: Path) -> None:
 def test_loaders_stand_instead_of_the_specification(tmp_path: Path) -> None:
     """The specification is asked only where --rules names it too."""
     path = tmp_path / "odd.igvm"
-    path.write_bytes(make([page(0x1001)]))
+    path.write_bytes(bytes_for(NATIVE, page(0x1001)))
     for more, rules in (
         ([], ["qemu-tcg", "openvmm"]),
         (["--rules", "spec"], ["spec", "qemu-tcg", "openvmm"]),

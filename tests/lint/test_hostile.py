@@ -13,14 +13,24 @@ import igvm
 from igvm.launch.lint import lint
 from igvm.launch.loader_table import loaders_named
 from igvm.spec.registry import HEADERS
-from tests.hostile.samples import NUMBERS_32, NUMBERS_64, SMALL, fix
+from tests.hostile.edge_numbers import NUMBERS_32, NUMBERS_64
 from tests.lint.examples import EXAMPLES
-from tests.lint.small import NATIVE, SNP, VBS, make, registers
-from tests.raw import area, context, insert, page, parameter
+from tests.small_files.guests import NATIVE, SNP, VBS, bytes_for
+from tests.small_files.raw import (
+    area,
+    at,
+    context,
+    insert,
+    page,
+    parameter,
+    register_list,
+    with_checksum,
+)
+from tests.small_files.samples import EVERY_HEADER
 
 LOADERS = [loader.name for loader in loaders_named("all", tools=False)]
 
-FILES = pytest.mark.parametrize("data", SMALL.values(), ids=SMALL.keys())
+FILES = pytest.mark.parametrize("data", EVERY_HEADER.values(), ids=EVERY_HEADER.keys())
 DAWDLE = 4.0
 """Seconds in which a hostile file must be judged on a slow machine."""
 
@@ -36,14 +46,14 @@ def judge(data: bytes) -> None:
             assert str(finding)
 
 
-@pytest.mark.parametrize("data", [SMALL["x64 v1"], SMALL["arm"]], ids=["x64", "arm"])
+@pytest.mark.parametrize("data", [EVERY_HEADER["x64 v1"], EVERY_HEADER["arm"]], ids=["x64", "arm"])
 def test_flipped_bits(data: bytes) -> None:
     """Bits all over the headers may flip, with the checksum made right again."""
     size = int.from_bytes(data[8:12], "little") + int.from_bytes(data[12:16], "little")
     for position in range(size % 3, size, 3):
         flipped = bytearray(data)
         flipped[position] ^= 1 << position % 8
-        judge(fix(flipped))
+        judge(with_checksum(flipped))
     assert size
 
 
@@ -51,7 +61,7 @@ def test_flipped_bits(data: bytes) -> None:
 def test_truncated(data: bytes) -> None:
     """A file may end anywhere."""
     for size in range(0, len(data), 97):
-        judge(fix(data[:size]))
+        judge(with_checksum(data[:size]))
     assert data
 
 
@@ -60,7 +70,7 @@ def test_extreme_fields(name: str) -> None:
     """Each number of each header may have any boundary value."""
     [spec] = [spec for spec in HEADERS.values() if spec.name == name]
     assert spec.record is not None
-    for data in (SMALL["x64 v1"], SMALL["arm"]):
+    for data in (EVERY_HEADER["x64 v1"], EVERY_HEADER["arm"]):
         start, size = struct.unpack_from("<II", data, 8)
         position = start
         while position < start + size:
@@ -72,7 +82,7 @@ def test_extreme_fields(name: str) -> None:
                             bent = bytearray(data)
                             at = position + 8 + item.offset
                             bent[at : at + item.size] = value.to_bytes(item.size, "little")
-                            judge(fix(bent))
+                            judge(with_checksum(bent))
                 break
             position += 8 + (length + 7 & ~7)
 
@@ -85,25 +95,25 @@ def test_mutated_examples() -> None:
             bent = bytearray(one.bad)
             for _ in range(chance.randint(1, 4)):
                 bent[chance.randrange(len(bent))] = chance.randrange(256)
-            judge(fix(bent))
+            judge(with_checksum(bent))
     assert EXAMPLES
 
 
 MANY = 50_000
 CROWDS = {
-    "overlapping pages": lambda: make([page(0x1000)] * MANY, kinds=(SNP,)),
-    "inserts among pages": lambda: make(
-        [area(i) + page(i << 12) + insert(i, i << 12) for i in range(MANY // 3)]
+    "overlapping pages": lambda: bytes_for(SNP, *[page(0x1000)] * MANY),
+    "inserts among pages": lambda: bytes_for(
+        NATIVE, *[area(i) + page(i << 12) + insert(i, i << 12) for i in range(MANY // 3)]
     ),
-    "parameters": lambda: make([area(0), *[parameter(0x309, 0, 8)] * MANY]),
-    "contexts": lambda: make(lambda at: [context(at, index=1)] * MANY, kinds=(SNP,)),
-    "native contexts": lambda: make(lambda at: [context(at)] * MANY, kinds=(NATIVE,)),
-    "register lists": lambda: make(
-        lambda at: [context(at + 32 * (i % 64)) for i in range(MANY)],
-        kinds=(VBS,),
-        data=registers(*[0x20010] * 4096),
+    "parameters": lambda: bytes_for(NATIVE, area(0), *[parameter(0x309, 0, 8)] * MANY),
+    "contexts": lambda: bytes_for(SNP, *[context(at(0), index=1)] * MANY),
+    "native contexts": lambda: bytes_for(NATIVE, *[context(at(0))] * MANY),
+    "register lists": lambda: bytes_for(
+        VBS,
+        *[context(at(0) + 32 * (i % 64)) for i in range(MANY)],
+        data=register_list(*[0x20010] * 4096),
     ),
-    "runs": lambda: make([page(i << 13) for i in range(MANY)]),
+    "runs": lambda: bytes_for(NATIVE, *[page(i << 13) for i in range(MANY)]),
 }
 
 

@@ -6,8 +6,9 @@ import pytest
 
 import igvm
 from igvm.launch.lint import lint
-from tests.lint.small import CODE, TOP, VMSA_GPA, guest, policy, snp, vmsa
-from tests.raw import area, context, insert, page
+from tests.small_files.contents import CODE_64, KVM_VMSA
+from tests.small_files.guests import RESET_PAGE, SNP, VMSA_GPA, bytes_for, guest_bytes
+from tests.small_files.raw import area, at, context, insert, page, policy
 
 CH_KVM = "cloud-hypervisor-kvm"
 CH_MSHV = "cloud-hypervisor-mshv"
@@ -17,7 +18,7 @@ QEMU_SNP = "qemu-kvm"
 ALL = (QEMU_SNP, CH_KVM, OPENVMM)
 MODE, CR0, XCR0, PAT = "kvm-mode", "kvm-cr0", "kvm-xcr0", "kvm-pat"
 DEBUG = "kvm-debug-registers"
-CODE_32 = CODE.replace(attrib=0xC9B)
+CODE_32 = CODE_64.replace(attrib=0xC9B)
 
 
 def errors(data: bytes, loader: str) -> set[str]:
@@ -77,7 +78,7 @@ def strict(data: bytes, rule: str) -> list[str]:
 )
 def test_kvm_refuses(registers: dict[str, object], rule: str, loaders: list[str]) -> None:
     """KVM refuses what a loader hands to it; what a loader does not hand on does not matter."""
-    assert list(loaders) == strict(guest(vmsa(**registers)), rule)
+    assert list(loaders) == strict(guest_bytes(KVM_VMSA.replace(**registers)), rule)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_kvm_refuses(registers: dict[str, object], rule: str, loaders: list[str]
         ({"cr0": 0x11, "efer": 0x1800, "cs": CODE_32}, False),
         ({"cr3": 0}, False),
         ({"efer": 0x1500}, False),
-        ({"cs": CODE.replace(attrib=0xA1B)}, False),
+        ({"cs": CODE_64.replace(attrib=0xA1B)}, False),
         ({"cs": CODE_32}, False),
         ({"rip": 0}, False),
     ],
@@ -95,7 +96,9 @@ def test_kvm_refuses(registers: dict[str, object], rule: str, loaders: list[str]
 )
 def test_openvmm_starts_in_64_bit_mode(registers: dict[str, object], *, starts: bool) -> None:
     """OpenVMM looks at vCPU 0 once it has set it up."""
-    assert starts == ("vmsa-start" not in errors(guest(vmsa(**registers)), OPENVMM))
+    assert starts == (
+        "vmsa-start" not in errors(guest_bytes(KVM_VMSA.replace(**registers)), OPENVMM)
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_openvmm_starts_in_64_bit_mode(registers: dict[str, object], *, starts: 
 )
 def test_fields_that_are_not_handed_on(registers: dict[str, object], loaders: list[str]) -> None:
     """QEMU and OpenVMM refuse what they do not hand to KVM, in the VMSA that they know."""
-    assert loaders == strict(guest(vmsa(**registers)), "vmsa-field")
+    assert loaders == strict(guest_bytes(KVM_VMSA.replace(**registers)), "vmsa-field")
 
 
 @pytest.mark.parametrize(
@@ -130,17 +133,22 @@ def test_fields_that_are_not_handed_on(registers: dict[str, object], loaders: li
 )
 def test_where_a_vmsa_may_be(gpa: int, loaders: list[str]) -> None:
     """KVM's own address suits every loader on KVM, and RAM suits Cloud Hypervisor."""
-    data = guest(vmsa(), gpa=gpa)
+    data = guest_bytes(KVM_VMSA, gpa=gpa)
     assert loaders == [one for one in (*ALL, CH_MSHV) if "vmsa-gpa" in errors(data, one)]
 
 
 @pytest.mark.parametrize(
     ("gpa", "pages", "fits"),
-    [(TOP, 1, True), (0xFFC00000, 1024, True), (0xFFBFF000, 1025, False), (VMSA_GPA, 1, True)],
+    [
+        (RESET_PAGE, 1, True),
+        (0xFFC00000, 1024, True),
+        (0xFFBFF000, 1025, False),
+        (VMSA_GPA, 1, True),
+    ],
 )
 def test_firmware_below_4_gib(gpa: int, pages: int, *, fits: bool) -> None:
     """Cloud Hypervisor on KVM has 4 MiB for it, and a page at KVM's address."""
-    data = snp([policy(), *(page(gpa + (i << 12)) for i in range(pages))])
+    data = bytes_for(SNP, policy(), *(page(gpa + (i << 12)) for i in range(pages)))
     assert fits == ("outside-ram" not in errors(data, CH_KVM))
     assert "outside-ram" in errors(data, CH_MSHV)
 
@@ -149,29 +157,26 @@ def test_firmware_below_4_gib(gpa: int, pages: int, *, fits: bool) -> None:
 @pytest.mark.parametrize(
     ("other", "ends"),
     [
-        (lambda at: page(0x5000, at), True),
-        (lambda _: page(0x5000), False),
-        (lambda at: page(0x4000, at), False),
-        (lambda _: area(0, 0x2000) + insert(0, 0x4000), True),
-        (lambda at: context(at, gpa=0x5000), True),
-        (lambda at: context(at, gpa=0x6000), False),
-        (lambda at: context(at, gpa=0x5000, index=1), False),
-        (lambda at: page(0x200000, at, flags=1) + context(at, gpa=0x201000), False),
+        (page(0x5000, at(0)), True),
+        (page(0x5000), False),
+        (page(0x4000, at(0)), False),
+        (area(0, 0x2000) + insert(0, 0x4000), True),
+        (context(at(0), gpa=0x5000), True),
+        (context(at(0), gpa=0x6000), False),
+        (context(at(0), gpa=0x5000, index=1), False),
+        (page(0x200000, at(0), flags=1) + context(at(0), gpa=0x201000), False),
     ],
     ids=["data", "zeroes", "beside", "insert", "context", "elsewhere", "vCPU 1", "2 MiB"],
 )
-def test_what_lies_over_a_context(loader: str, other: object, *, ends: bool) -> None:
+def test_what_lies_over_a_context(loader: str, other: bytes, *, ends: bool) -> None:
     """The VMSA of vCPU 0 is imported like a page, and other contexts are not."""
-    data = snp(
-        lambda at: [policy(), context(at, gpa=0x5000), other(at)],  # type: ignore[operator]
-        data=vmsa(),
-    )
+    data = bytes_for(SNP, policy(), context(at(0), gpa=0x5000), other, data=KVM_VMSA.pack())
     assert ends == ("context-overlap" in errors(data, loader))
 
 
 def test_a_second_context_at_one_address_is_no_warning() -> None:
     """Where Cloud Hypervisor ends it does not take the last."""
-    once = snp(lambda at: [policy(), *[context(at, gpa=0x5000)] * 2], data=vmsa())
+    once = bytes_for(SNP, policy(), *[context(at(0), gpa=0x5000)] * 2, data=KVM_VMSA.pack())
     rules = {one.rule for one in lint(igvm.parse(once), CH_KVM)}
     assert f"loader/{CH_KVM}/context-overlap" in rules
     assert f"loader/{CH_KVM}/context-twice" not in rules
@@ -179,6 +184,6 @@ def test_a_second_context_at_one_address_is_no_warning() -> None:
 
 def test_openvmm_launches_no_page_twice() -> None:
     """A page of 2 MiB is one page of 4 KiB, so what lies beside that does not overlap."""
-    data = snp(lambda at: [policy(), page(0x200000, at, flags=1), page(0x201000, at)])
+    data = bytes_for(SNP, policy(), page(0x200000, at(0), flags=1), page(0x201000, at(0)))
     assert "overlap" not in errors(data, OPENVMM)
     assert "overlap" in errors(data, QEMU_SNP)

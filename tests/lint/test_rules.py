@@ -11,8 +11,8 @@ import igvm
 from igvm.launch.lint import all_rules, lint, rules_of
 from igvm.launch.loader_table import loaders_named
 from tests.lint.examples import EXAMPLES, FINE, FINE_RAM, FINE_SNP, FINE_VBS, Example
-from tests.lint.small import SNP, VBS, make
-from tests.raw import page
+from tests.small_files.guests import NATIVE, SNP, VBS, bytes_for
+from tests.small_files.raw import page
 
 if TYPE_CHECKING:
     from igvm.launch.lint.loader_rule import LoaderRule
@@ -125,13 +125,13 @@ def test_a_tool_loads_nothing(name: str) -> None:
 def test_the_reference_reads() -> None:
     """Of the reference the verdict is its reader's."""
     assert not igvm.lint(igvm.parse(FINE), "reference")
-    (finding,) = igvm.lint(igvm.parse(make([page(0x1001)])), "reference")
+    (finding,) = igvm.lint(igvm.parse(bytes_for(NATIVE, page(0x1001))), "reference")
     assert finding.rule.startswith("igvm-0.5/")
 
 
 def test_most_limits_what_is_listed() -> None:
     """The last of the listed places of a rule counts the others."""
-    data = make([page(0x1000 + 0x2000 * i, kind=1) for i in range(5)])
+    data = bytes_for(NATIVE, *[page(0x1000 + 0x2000 * i, kind=1) for i in range(5)])
     rule = "loader/qemu-tcg/page-special"
     special = [one for one in lint(igvm.parse(data), "qemu-tcg", most=2) if one.rule == rule]
     assert [0, 3] == [one.more for one in special]
@@ -205,8 +205,8 @@ def test_a_finding_can_be_shown(name: str) -> None:
 
 def test_both_platforms_are_judged() -> None:
     """OpenVMM is told which platform to start, so a file for two is held against both."""
-    both = make([page(0x1000, kind=1)], kinds=(VBS, SNP))
-    only = make([page(0x1000, mask=2, kind=1)], kinds=(VBS, SNP))
+    both = bytes_for((VBS, SNP), page(0x1000, kind=1))
+    only = bytes_for((VBS, SNP), page(0x1000, mask=2, kind=1))
     assert "loader/openvmm/page-special" in found(both, "openvmm")
     assert "loader/openvmm/page-special" not in found(only, "openvmm")
     assert "loader/openvmm/context-count" in found(only, "openvmm")

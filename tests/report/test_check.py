@@ -8,10 +8,11 @@ import igvm
 from igvm import Finding, Severity, report
 from igvm.report.check_results import Checked, Result
 from igvm.report.rule_list import list_text, rule_list, rule_text
-from tests import raw
-from tests.report.files import assert_golden, text
+from tests.golden_text import assert_golden
+from tests.report.printed import GOLDEN, text
+from tests.small_files import raw
 
-BAD_SUM = raw.Raw(raw.platform() + raw.page(0), checksum=5).file()
+BAD_SUM = raw.file(raw.platform(), raw.page(0), checksum=5)
 
 FINDINGS = [
     Finding(
@@ -47,7 +48,7 @@ def test_text() -> None:
     checked = Checked(
         name="guest.igvm", readable=True, results=[result("spec", "rejected", FINDINGS)]
     )
-    assert_golden("check one", text(report.check_text(checked)))
+    assert_golden(GOLDEN / "check one.txt", text(report.check_text(checked)))
 
 
 def test_text_of_several_rule_sets() -> None:
@@ -61,7 +62,7 @@ def test_text_of_several_rule_sets() -> None:
             result("igvm-0.4", "rejected", FINDINGS[:1]),
         ],
     )
-    assert_golden("check all", text(report.check_text(checked)))
+    assert_golden(GOLDEN / "check all.txt", text(report.check_text(checked)))
 
 
 def test_checked() -> None:
@@ -92,7 +93,7 @@ def test_a_crash_is_a_verdict() -> None:
         minimum_relocation_gpa=0,
         maximum_relocation_gpa=0,
     ).pack()
-    data = raw.Raw(raw.platform(1) + raw.header(0x102, body), bytes(8)).file()
+    data = raw.file(raw.platform(1), raw.header(0x102, body), data=bytes(8))
     (one,) = report.checked(igvm.parse(data), ("igvm-0.5",)).results
     assert ("crashes", 1) == (one.verdict, one.errors)
 

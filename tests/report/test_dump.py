@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 import igvm
 from igvm import report
-from tests import raw
-from tests.hostile.samples import SMALL, fix
-from tests.report.files import assert_golden, pages, sample, text
+from tests.golden_text import assert_golden
+from tests.report.printed import GOLDEN, every_header, text
+from tests.small_files import raw
+from tests.small_files.raw import with_checksum
+from tests.small_files.samples import EVERY_HEADER, runs_of_pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,20 +37,22 @@ def again(data: bytes) -> bytes:
 @pytest.mark.parametrize("name", ["x64 v1", "x64 v2", "arm"])
 def test_text(name: str) -> None:
     """The dump of a file with every header reads as it should."""
-    file, options = sample(name), report.DumpOptions()
+    file, options = every_header(name), report.DumpOptions()
     lines = report.dump_text(report.frame(file, options, []), report.entries(file, options))
-    assert_golden(f"dump {name}", text(lines))
+    assert_golden(GOLDEN / f"dump {name}.txt", text(lines))
 
 
 def test_text_of_pages() -> None:
     """Runs of pages are rows of a table."""
-    assert_golden("dump pages", shown(pages()))
+    assert_golden(GOLDEN / "dump pages.txt", shown(runs_of_pages()))
 
 
 def test_text_with_bytes() -> None:
     """Headers and data in hex stand below what they belong to."""
     selection = report.Selection(indexes=((1, 3),))
-    assert_golden("dump raw", shown(pages(), selection=selection, raw=True, data=32))
+    assert_golden(
+        GOLDEN / "dump raw.txt", shown(runs_of_pages(), selection=selection, raw=True, data=32)
+    )
 
 
 def test_text_of_what_is_odd() -> None:
@@ -56,10 +60,12 @@ def test_text_of_what_is_odd() -> None:
     heads = raw.platform(9, 0x30) + raw.header(0x302, b"\x01\x02\x03", padding=0x30)
     heads += raw.header(0x80000150, bytes(40)) + raw.page(0, 1 << 31, mask=8, flags=0xF2, kind=7)
     heads += raw.header(0x107, b"1\x1b[2J") + bytes([1]) * 7
-    assert_golden("dump odd", shown(raw.Raw(heads, gap=b"gap!" * 2).file()))
+    assert_golden(GOLDEN / "dump odd.txt", shown(raw.file(heads, gap=b"gap!" * 2)))
 
 
-@pytest.mark.parametrize("data", [*SMALL.values(), pages()], ids=[*SMALL.keys(), "pages"])
+@pytest.mark.parametrize(
+    "data", [*EVERY_HEADER.values(), runs_of_pages()], ids=[*EVERY_HEADER.keys(), "pages"]
+)
 def test_rebuild(data: bytes) -> None:
     """The dump and the data are the whole file."""
     assert data == again(data)
@@ -68,10 +74,10 @@ def test_rebuild(data: bytes) -> None:
 @given(st.data())
 def test_rebuild_of_bent_files(drawn: st.DataObject) -> None:
     """The dump of a file with any bytes changed is still the whole file."""
-    data = bytearray(drawn.draw(st.sampled_from([*SMALL.values(), pages(2)])))
+    data = bytearray(drawn.draw(st.sampled_from([*EVERY_HEADER.values(), runs_of_pages(2)])))
     for _ in range(drawn.draw(st.integers(1, 6))):
         data[drawn.draw(st.integers(12, 1200))] = drawn.draw(st.integers(0, 255))
-    bent = fix(data) if drawn.draw(st.booleans()) else bytes(data)
+    bent = with_checksum(data) if drawn.draw(st.booleans()) else bytes(data)
     try:
         igvm.parse(bent)
     except igvm.FormatError:
@@ -82,7 +88,7 @@ def test_rebuild_of_bent_files(drawn: st.DataObject) -> None:
 @pytest.mark.parametrize("offset", [0, 8, 24, 40])
 def test_rebuild_where_headers_overlap(offset: int) -> None:
     """Variable headers that lie over the fixed header, or far behind it, come back."""
-    data = bytearray(raw.Raw(raw.platform() + raw.page(0)).file())
+    data = bytearray(raw.file(raw.platform(), raw.page(0)))
     data[8:12] = offset.to_bytes(4, "little")
     data[12:16] = (80 - offset).to_bytes(4, "little")
     assert bytes(data) == again(bytes(data))
@@ -100,14 +106,14 @@ def test_rebuild_of_the_corpus(corpus_file: Path) -> None:
 
 def test_rebuild_takes_the_model() -> None:
     """A dump need not go through JSON."""
-    data = pages()
+    data = runs_of_pages()
     whole = report.dump(igvm.parse(data))
     assert data == report.rebuild(whole, memoryview(data)[whole.file.data_offset :])
 
 
 def test_rebuild_refuses_a_filtered_dump() -> None:
     """A dump that lacks headers is no file."""
-    file = igvm.parse(pages())
+    file = igvm.parse(runs_of_pages())
     selection = report.Selection(indexes=((0, 2),))
     whole = report.dump(file, report.DumpOptions(selection=selection))
     with pytest.raises(igvm.ValidationError, match="filter"):
@@ -117,7 +123,7 @@ def test_rebuild_refuses_a_filtered_dump() -> None:
 def test_rebuild_refuses_other_data() -> None:
     """The data must have the size that the dump says."""
     with pytest.raises(igvm.ValidationError, match="0 bytes of file data"):
-        report.rebuild(report.dump(igvm.parse(pages())), b"")
+        report.rebuild(report.dump(igvm.parse(runs_of_pages())), b"")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +139,7 @@ def test_rebuild_refuses_other_data() -> None:
 )
 def test_rebuild_refuses_nonsense(change: dict[str, object]) -> None:
     """A dump that was changed into something else is refused."""
-    data = pages()
+    data = runs_of_pages()
     whole = msgspec.structs.replace(report.dump(igvm.parse(data)), **change)
     with pytest.raises(igvm.ValidationError):
         report.rebuild(whole, data[whole.file.data_offset :])
@@ -154,7 +160,7 @@ def test_rebuild_refuses_nonsense(change: dict[str, object]) -> None:
 )
 def test_rebuild_refuses_nonsense_entries(change: dict[str, object]) -> None:
     """An entry that cannot be written is refused, in time that the file's size bounds."""
-    data = pages()
+    data = runs_of_pages()
     whole = report.dump(igvm.parse(data))
     entry = msgspec.structs.replace(whole.headers[1], **change)
     bent = msgspec.structs.replace(whole, headers=[whole.headers[0], entry, *whole.headers[2:]])
@@ -174,7 +180,7 @@ def test_overlapping_contexts_are_bounded() -> None:
     count = 400
     start = 24 + 24 + 32 * count
     heads = raw.platform(2) + b"".join(raw.context(start, index=i) for i in range(count))
-    whole = report.dump(igvm.parse(raw.Raw(heads, bytes(4096)).file()))
+    whole = report.dump(igvm.parse(raw.file(heads, data=bytes(4096))))
     decoded = [one for one in whole.headers if one.context is not None]
     assert 4 < len(decoded) < 30
     assert whole.headers[-1].problem is not None
@@ -184,7 +190,7 @@ def test_data_past_the_end_of_a_run() -> None:
     """A run whose last pages have no data in the file says so."""
     start = 24 + 24 + 96
     heads = raw.platform(2) + b"".join(raw.page(4096 * i, start + 4096 * i) for i in range(3))
-    whole = report.dump(igvm.parse(raw.Raw(heads, bytes(5000)).file()))
+    whole = report.dump(igvm.parse(raw.file(heads, data=bytes(5000))))
     run = whole.headers[1]
     assert 3 == run.count
     assert run.data is not None

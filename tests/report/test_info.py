@@ -9,8 +9,10 @@ import igvm
 from igvm import Finding, report
 from igvm.report.check_results import Result
 from igvm.report.file_info_text import verdict
-from tests import raw
-from tests.report.files import assert_golden, pages, sample, text, version
+from tests.golden_text import assert_golden
+from tests.report.printed import GOLDEN, every_header, text
+from tests.small_files import raw
+from tests.small_files.samples import runs_of_pages, versioned
 
 
 def summary(data: bytes) -> report.Info:
@@ -21,13 +23,13 @@ def summary(data: bytes) -> report.Info:
 @pytest.mark.parametrize("name", ["x64 v1", "x64 v2", "arm"])
 def test_text(name: str) -> None:
     """The summary of a file with every header reads as it should."""
-    shown = text(report.info_text(report.info(sample(name), rules=())))
-    assert_golden(f"info {name}", shown)
+    shown = text(report.info_text(report.info(every_header(name), rules=())))
+    assert_golden(GOLDEN / f"info {name}.txt", shown)
 
 
 def test_pages_are_counted() -> None:
     """Pages are counted by kind, without looking at each."""
-    memory = summary(pages()).platforms[0].memory
+    memory = summary(runs_of_pages()).platforms[0].memory
     assert (16, 10, 5, 1, 0, 0) == (
         memory.pages,
         memory.normal,
@@ -42,7 +44,7 @@ def test_pages_are_counted() -> None:
 def test_pages_of_other_kinds() -> None:
     """Large pages have their size, flags are counted, and unknown types are others."""
     heads = raw.platform(2) + raw.page(0, flags=7) + raw.page(0x200000, kind=9)
-    memory = summary(raw.Raw(heads).file()).platforms[0].memory
+    memory = summary(raw.file(heads)).platforms[0].memory
     assert (2 << 20) + 4096 == memory.bytes
     assert (1, 1, 1, 1, 1) == (
         memory.large,
@@ -58,7 +60,7 @@ def test_each_platform_has_its_own() -> None:
     heads = raw.platform(2, 1) + raw.platform(3, 2)
     heads += raw.header(0x101, igvm.GuestPolicy(policy=1, compatibility_mask=2).pack())
     heads += raw.area(4, 8192) + raw.page(0x1000, mask=1) + raw.insert(4, 0x2000, 2)
-    snp, tdx = summary(raw.Raw(heads).file()).platforms
+    snp, tdx = summary(raw.file(heads)).platforms
     assert ([], 1, 0, 0) == (
         snp.policies,
         snp.memory.pages,
@@ -79,7 +81,7 @@ def test_largest_numbers() -> None:
     top = (1 << 64) - 4096
     heads = raw.platform(2) + raw.area(1, (1 << 64) - 1) + raw.page(top, flags=1)
     heads += raw.insert(1, 0) * 2
-    memory = summary(raw.Raw(heads).file()).platforms[0].memory
+    memory = summary(raw.file(heads)).platforms[0].memory
     assert ((1 << 64) - 1,) * 2 == (memory.highest_gpa, memory.parameter_bytes)
 
 
@@ -88,19 +90,19 @@ def test_vps_that_share_registers_are_one() -> None:
     data = igvm.SEVVMSA(rip=0x1234).pack()
     start = 24 + 24 + 3 * 32
     heads = raw.platform(2) + b"".join(raw.context(start, index=i, gpa=4096) for i in (0, 1, 3))
-    (one,) = summary(raw.Raw(heads, data).file()).vp_contexts
+    (one,) = summary(raw.file(heads, data=data)).vp_contexts
     assert [0, 1, 3] == one.vp_indexes
     assert one.context is not None
     assert {"rip": 0x1234} == one.context.registers
     assert "SEV_SNP VP 0-1,3  rip 0x1234" in text(
-        report.info_text(summary(raw.Raw(heads, data).file()))
+        report.info_text(summary(raw.file(heads, data=data)))
     )
 
 
 def test_registers_that_are_not_there() -> None:
     """A context outside of the file is a line that says so."""
     heads = raw.platform(2) + raw.context(0x8000)
-    shown = summary(raw.Raw(heads).file())
+    shown = summary(raw.file(heads))
     problem = shown.vp_contexts[0].problem
     assert problem is not None
     assert "0x8000" in problem
@@ -109,8 +111,8 @@ def test_registers_that_are_not_there() -> None:
 
 def test_wrong_checksum() -> None:
     """The checksum is shown as it is and as it should be."""
-    good = raw.Raw(raw.platform()).file()
-    bad = raw.Raw(raw.platform(), checksum=1).file()
+    good = raw.file(raw.platform())
+    bad = raw.file(raw.platform(), checksum=1)
     right = int.from_bytes(good[20:24], "little")
     shown = text(report.info_text(summary(bad)))
     assert f"checksum 0x00000001 should be {right:#010x}" in shown
@@ -118,26 +120,26 @@ def test_wrong_checksum() -> None:
 
 def test_version_string_is_escaped() -> None:
     """A version string cannot steer the terminal."""
-    shown = text(report.info_text(summary(version(b"1\x1b[2J\n\xe2\x80\xae2"))))
+    shown = text(report.info_text(summary(versioned(b"1\x1b[2J\n\xe2\x80\xae2"))))
     assert '"1\\x1b[2J\\n\\u202e2"' in shown
     assert "\x1b" not in shown
 
 
 def test_long_version_string() -> None:
     """A version string of any length is one line."""
-    shown = text(report.info_text(summary(version(b"v" * 5000))))
+    shown = text(report.info_text(summary(versioned(b"v" * 5000))))
     assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_no_headers() -> None:
     """A file without headers is for nobody."""
-    shown = text(report.info_text(summary(raw.Raw(b"").file())))
+    shown = text(report.info_text(summary(raw.file())))
     assert "platform    none\n" in shown
 
 
 def test_many_platforms_are_bounded() -> None:
     """No more than 32 platforms are looked at, however many there are."""
-    assert 32 == len(summary(raw.Raw(raw.platform() * 1000).file()).platforms)
+    assert 32 == len(summary(raw.file(raw.platform() * 1000)).platforms)
 
 
 RESULT = Result(rules="igvm-0.5", verdict="accepted", errors=0, warnings=0, notes=0, findings=[])

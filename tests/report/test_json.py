@@ -14,16 +14,18 @@ from igvm.report.encoding import json_value
 from igvm.report.rule_list import rule_list
 from igvm.report.schemas import NAMES, json_type
 from igvm.wire.openenum import OpenEnum
-from tests import raw
-from tests.hostile.samples import SMALL
-from tests.report.files import pages, sample, version
+from tests.report.printed import every_header
+from tests.small_files import raw
+from tests.small_files.samples import EVERY_HEADER, runs_of_pages, versioned
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 jsonschema = pytest.importorskip("jsonschema")
 
-FILES = pytest.mark.parametrize("data", [*SMALL.values(), pages()], ids=[*SMALL.keys(), "pages"])
+FILES = pytest.mark.parametrize(
+    "data", [*EVERY_HEADER.values(), runs_of_pages()], ids=[*EVERY_HEADER.keys(), "pages"]
+)
 
 
 def validate(name: str, model: Any) -> Any:
@@ -77,14 +79,14 @@ def test_the_corpus_follows_the_schemas(corpus_file: Path) -> None:
 def test_a_changed_dump_breaks_the_schema() -> None:
     """The schema knows the fields of each header."""
     schema = report.schema("dump")
-    value = json.loads(report.encode(report.dump(sample())))
+    value = json.loads(report.encode(report.dump(every_header())))
     value["headers"][0]["fields"]["highest_vtl"] = 256
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(schema).validate(value)
 
 
 @pytest.mark.parametrize("pretty", [False, True])
-@pytest.mark.parametrize("data", [*SMALL.values(), pages(), raw.Raw(b"").file()])
+@pytest.mark.parametrize("data", [*EVERY_HEADER.values(), runs_of_pages(), raw.file()])
 def test_streamed_and_whole_are_equal(data: bytes, *, pretty: bool) -> None:
     """A dump that is written piece by piece is the same JSON."""
     file, options = igvm.parse(data), report.DumpOptions(join=False)
@@ -96,7 +98,7 @@ def test_streamed_and_whole_are_equal(data: bytes, *, pretty: bool) -> None:
 def test_streaming_in_batches() -> None:
     """More entries than a batch holds are one list."""
     heads = raw.platform(2) + raw.parameter(0x308, 1) * 5000
-    file, options = igvm.parse(raw.Raw(heads).file()), report.DumpOptions()
+    file, options = igvm.parse(raw.file(heads)), report.DumpOptions()
     pieces = b"".join(report.encode_dump(report.frame(file, options, []), report.entries(file)))
     assert report.encode(report.dump(file)) == pieces
 
@@ -173,7 +175,7 @@ def test_the_rule_of_schemas() -> None:
 
 def test_a_struct_without_enums_is_as_msgspec_has_it() -> None:
     """The rule changes nothing else: a dump is the same by the rule and without."""
-    whole = report.dump(sample())
+    whole = report.dump(every_header())
     assert msgspec.json.encode(whole) == msgspec.json.encode(json_value(whole))
 
 
@@ -188,7 +190,7 @@ def test_every_schema_is_one(name: str) -> None:
 
 def test_pretty_and_short() -> None:
     """Short is one line, pretty is indented, both are the same value."""
-    summary = report.info(sample(), rules=())
+    summary = report.info(every_header(), rules=())
     short, pretty = report.encode(summary), report.encode(summary, pretty=True)
     assert b"\n" not in short
     assert pretty.startswith(b'{\n  "schema": "igvm.info/1",\n')
@@ -198,6 +200,6 @@ def test_pretty_and_short() -> None:
 def test_controls_are_escaped_in_json() -> None:
     """No control of C0, DEL or C1 is written as it is."""
     text = "\x1b\x7f\x9b\u009fé"
-    encoded = report.encode(report.info(igvm.parse(version(text.encode())), rules=()))
+    encoded = report.encode(report.info(igvm.parse(versioned(text.encode())), rules=()))
     assert text == json.loads(encoded)["version"]
     assert b"\\u001b\\u007f\\u009b\\u009f\xc3\xa9" in encoded

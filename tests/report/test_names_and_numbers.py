@@ -13,7 +13,7 @@ from igvm.report.names_and_numbers import (
     mask_names,
     policy_text,
 )
-from tests import raw
+from tests.small_files import raw
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_flag_names_keep_unknown_bits() -> None:
 def test_mask_names() -> None:
     """A mask is the platforms that it names, and the bits that no platform has."""
     heads = raw.platform(2, 1) + raw.platform(3, 2)
-    file = igvm.parse(raw.Raw(heads).file())
+    file = igvm.parse(raw.file(heads))
     assert ["SEV_SNP", "TDX", "0x80000000"] == mask_names(file, 0x80000003)
 
 

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 import igvm
 from igvm.report.header_selection import Selection, select
 from igvm.report.page_runs import page_runs
-from tests import raw
-from tests.report.files import pages, sample
+from tests.report.printed import every_header
+from tests.small_files import raw
+from tests.small_files.samples import runs_of_pages
 
 
 def test_runs() -> None:
     """Adjacent data, the same data and no data each make a run; the odd page is alone."""
-    file = igvm.parse(pages())
+    file = igvm.parse(runs_of_pages())
     found = [
         (one.index, one.count, one.gpa, one.file_offset) for one in page_runs(file, file.index)
     ]
@@ -31,13 +32,13 @@ def test_runs() -> None:
 
 def test_nothing_is_joined_when_not_asked() -> None:
     """Without joining, each header is alone."""
-    file = igvm.parse(pages())
+    file = igvm.parse(runs_of_pages())
     assert [1] * 17 == [one.count for one in page_runs(file, file.index, join=False)]
 
 
 def test_a_gap_in_the_choice_ends_a_run() -> None:
     """Headers that are left out are not part of a run."""
-    file = igvm.parse(pages())
+    file = igvm.parse(runs_of_pages())
     chosen = np.array([1, 2, 4, 5, 11])
     assert [(1, 2), (4, 2), (11, 1)] == [(one.index, one.count) for one in page_runs(file, chosen)]
     assert [] == list(page_runs(file, chosen[:0]))
@@ -46,7 +47,7 @@ def test_a_gap_in_the_choice_ends_a_run() -> None:
 def test_a_wrapping_address_ends_a_run() -> None:
     """Memory does not go on from the last page at address 0."""
     heads = raw.platform(2) + raw.page((1 << 64) - 4096) + raw.page(0)
-    file = igvm.parse(raw.Raw(heads).file())
+    file = igvm.parse(raw.file(heads))
     assert [1, 1, 1] == [one.count for one in page_runs(file, file.index)]
 
 
@@ -68,7 +69,7 @@ def test_runs_say_all(rows: list[tuple[int, int, int, int, bool]]) -> None:
         raw.page(gpa, offset, mask=mask, flags=flags) if page else raw.insert(1, gpa, mask)
         for gpa, offset, mask, flags, page in rows
     )
-    file = igvm.parse(raw.Raw(heads).file())
+    file = igvm.parse(raw.file(heads))
     position = 0
     for one in page_runs(file, file.index):
         first = file.header(one.index).record
@@ -86,7 +87,7 @@ def test_runs_say_all(rows: list[tuple[int, int, int, int, bool]]) -> None:
 
 def names(selection: Selection) -> set[str]:
     """The names of the headers that a selection of the sample takes."""
-    file = sample()
+    file = every_header()
     return {file.header(int(index)).name for index in select(file, selection)}
 
 
@@ -115,7 +116,7 @@ def test_select(wanted: set[str], selection: Selection) -> None:
 
 def test_select_by_platform() -> None:
     """A platform takes its own platform header and what its mask names."""
-    file = sample()
+    file = every_header()
     for index in select(file, Selection(platforms=(igvm.PlatformType.NATIVE,))):
         mask = file.header(int(index)).compatibility_mask
         assert mask is None or mask & 4
@@ -125,13 +126,13 @@ def test_select_by_platform() -> None:
 
 def test_everything_is_selected_by_default() -> None:
     """Without a filter, nothing is left out."""
-    file = sample()
+    file = every_header()
     assert Selection().everything
     assert len(file.headers) == len(select(file, Selection()))
 
 
 def test_an_insert_without_area_has_its_address() -> None:
     """An insert of an area that there is not takes one address."""
-    file = igvm.parse(raw.Raw(raw.platform() + raw.insert(3, 0x1000)).file())
+    file = igvm.parse(raw.file(raw.platform(), raw.insert(3, 0x1000)))
     assert [1] == select(file, Selection(addresses=((0x1000, 0x1001),))).tolist()
     assert [] == select(file, Selection(addresses=((0x1001, 0x2000),))).tolist()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import struct
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hypothesis import given, settings
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 
 import igvm
 from igvm.measurement.technologies import cca
-from tests import raw
-from tests.measure.files import CCA, build
+from tests.small_files import raw
+from tests.small_files.contents import padded
+from tests.small_files.guests import CCA, file_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,47 +57,40 @@ parameters = st.fixed_dictionaries(
 
 def file_of(loaded: Sequence[Page | Rec], algorithm: int) -> igvm.IgvmFile:
     """A file that loads pages and virtual processors in their order."""
-    blobs = []
-    for one in loaded:
-        if isinstance(one, Rec):
-            registers = {f"x{number}": value for number, value in enumerate(one.gprs)}
-            context = igvm.CCAContext(**registers, pc=one.pc, flags=one.runnable)
-            blobs.append(context.pack().ljust(4096, b"\0"))
+    data = []
+    headers = [raw.cca_policy(algorithm=algorithm)]
+    for number, item in enumerate(loaded):
+        if isinstance(item, Rec):
+            registers = {f"x{index}": value for index, value in enumerate(item.gprs)}
+            context = igvm.CCAContext(**registers, pc=item.pc, flags=item.runnable)
+            data.append(padded(context.pack()))
+            headers.append(raw.context(raw.at(number), index=number))
         else:
-            blobs.append(bytes([one.byte or 0]) * 4096)
-
-    def heads(at: Sequence[int]) -> list[bytes]:
-        made = [raw.header(0x106, struct.pack("<IIQQBB6x", 1, 0, 0, 0, algorithm, 0))]
-        for number, (one, place) in enumerate(zip(loaded, at, strict=True)):
-            if isinstance(one, Rec):
-                made.append(raw.context(place, index=number))
-            else:
-                flags = 2 if one.byte is None else 0
-                made.append(raw.page(one.number * 4096, place, flags=flags))
-        return made
-
-    return build(CCA, heads, *blobs, version=2, architecture=1)
+            data.append(bytes([item.byte or 0]) * 4096)
+            flags = 2 if item.byte is None else 0
+            headers.append(raw.page(item.number * 4096, raw.at(number), flags=flags))
+    return file_for(CCA, *headers, data=data)
 
 
 def operations_of(loaded: Sequence[Page | Rec]) -> list[dict[str, Any]]:
     """What the RMM extends for them."""
-    made: list[dict[str, Any]] = []
-    for one in loaded:
-        if isinstance(one, Page):
-            made.append({"op": "data", "ipa": one.number * 4096})
-            if one.byte is not None:
-                made[-1]["content"] = base64.b64encode(bytes([one.byte]) * 4096).decode()
-        elif one.runnable:
-            made.append({"op": "rec", "pc": one.pc, "gprs": one.gprs})
-    return made
+    operations: list[dict[str, Any]] = []
+    for item in loaded:
+        if isinstance(item, Page):
+            operations.append({"op": "data", "ipa": item.number * 4096})
+            if item.byte is not None:
+                operations[-1]["content"] = base64.b64encode(bytes([item.byte]) * 4096).decode()
+        elif item.runnable:
+            operations.append({"op": "rec", "pc": item.pc, "gprs": item.gprs})
+    return operations
 
 
 @settings(max_examples=200)
 @given(
     st.sampled_from(["sha256", "sha512"]),
     parameters,
-    st.lists(ranges, max_size=3, unique_by=lambda one: one[0]),
-    st.lists(pages | recs, max_size=6, unique_by=lambda one: getattr(one, "number", one)),
+    st.lists(ranges, max_size=3, unique_by=lambda ram: ram[0]),
+    st.lists(pages | recs, max_size=6, unique_by=lambda item: getattr(item, "number", item)),
 )
 def test_generated_realms(
     oracle: Oracle,

@@ -50,11 +50,11 @@ def test_what_is_one_entry_stays_one(s2sz: int, data: st.DataObject) -> None:
 def test_entries_cover_the_range(s2sz: int, data: st.DataObject) -> None:
     """They follow each other from its base to its top, each at a multiple of its size."""
     pages = st.integers(0, (1 << s2sz - 1) // KIB4)
-    base, top = sorted(data.draw(st.tuples(pages, pages).filter(lambda two: two[0] != two[1])))
-    found = list(ripas_entries(base * KIB4, top * KIB4, s2sz))
-    assert (base * KIB4, top * KIB4) == (found[0][0], found[-1][1])
-    assert all(one[1] == other[0] for one, other in pairwise(found))
-    assert all(start % (end - start) == 0 for start, end in found)
+    base, top = sorted(data.draw(st.tuples(pages, pages).filter(lambda ends: ends[0] != ends[1])))
+    entries = list(ripas_entries(base * KIB4, top * KIB4, s2sz))
+    assert (base * KIB4, top * KIB4) == (entries[0][0], entries[-1][1])
+    assert all(entry[1] == following[0] for entry, following in pairwise(entries))
+    assert all(start % (end - start) == 0 for start, end in entries)
 
 
 @pytest.mark.parametrize("s2sz", range(32, 53))

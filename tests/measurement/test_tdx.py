@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 
 import igvm
-from tests import raw
-from tests.measure.files import TDX, A, B, build
+from tests.small_files import raw
+from tests.small_files.contents import OTHER_PAGE, PAGE
+from tests.small_files.guests import TDX, file_for
 
 
 def add(gpa: int) -> bytes:
@@ -25,8 +26,8 @@ def extend(gpa: int, page: bytes) -> bytes:
     )
 
 
-def of(file: igvm.IgvmFile, loader: str = "reference") -> str:
-    """What we say."""
+def mrtd_of(file: igvm.IgvmFile, loader: str = "reference") -> str:
+    """The MRTD that we compute."""
     return igvm.measure(file, TDX, loader=loader).digest.hex()
 
 
@@ -37,33 +38,40 @@ def sha384(*records: bytes) -> str:
 
 def test_nothing() -> None:
     """Without a page it is the hash of nothing."""
-    assert sha384() == of(build(TDX, lambda _: []))
+    assert sha384() == mrtd_of(file_for(TDX))
 
 
 def test_pages_with_data() -> None:
     """A page is added and extended before the next; its data type does not matter."""
-    file = build(TDX, lambda at: [raw.page(0x5000, at[1], kind=1), raw.page(0x1000, at[0])], A, B)
-    assert sha384(add(0x5000), extend(0x5000, B), add(0x1000), extend(0x1000, A)) == of(file)
+    file = file_for(
+        TDX,
+        raw.page(0x5000, raw.at(1), kind=1),
+        raw.page(0x1000, raw.at(0)),
+        data=[PAGE, OTHER_PAGE],
+    )
+    assert sha384(
+        add(0x5000), extend(0x5000, OTHER_PAGE), add(0x1000), extend(0x1000, PAGE)
+    ) == mrtd_of(file)
 
 
 def test_an_empty_page() -> None:
     """An empty page is extended with zeroes; td-shim's tool only adds it."""
-    file = build(TDX, lambda _: [raw.page(0x1000)])
-    assert sha384(add(0x1000), extend(0x1000, bytes(4096))) == of(file)
-    assert sha384(add(0x1000)) == of(file, "td-shim")
+    file = file_for(TDX, raw.page(0x1000))
+    assert sha384(add(0x1000), extend(0x1000, bytes(4096))) == mrtd_of(file)
+    assert sha384(add(0x1000)) == mrtd_of(file, "td-shim")
 
 
 def test_unmeasured_and_shared_pages() -> None:
     """An unmeasured page is added only, a shared one is not there."""
     heads = [raw.page(0x1000, flags=2), raw.page(0x2000, flags=4), raw.page(0x3000, flags=6)]
-    assert sha384(add(0x1000)) == of(build(TDX, lambda _: heads))
+    assert sha384(add(0x1000)) == mrtd_of(file_for(TDX, *heads))
 
 
 def test_a_parameter_area_of_three_pages() -> None:
     """Every page of an area is added and not extended; td-shim's tool leaves it out."""
-    file = build(TDX, lambda _: [raw.area(1, 0x3000), raw.insert(1, 0x8000)])
-    assert sha384(add(0x8000), add(0x9000), add(0xA000)) == of(file)
-    assert sha384() == of(file, "td-shim")
+    file = file_for(TDX, raw.area(1, 0x3000), raw.insert(1, 0x8000))
+    assert sha384(add(0x8000), add(0x9000), add(0xA000)) == mrtd_of(file)
+    assert sha384() == mrtd_of(file, "td-shim")
 
 
 def test_many_pages_of_every_kind() -> None:
@@ -78,12 +86,12 @@ def test_many_pages_of_every_kind() -> None:
         records.append(add(number * 4096))
         if not flags:
             records.append(extend(number * 4096, bytes(4096) if blob is None else blobs[blob]))
-    file = build(
+    file = file_for(
         TDX,
-        lambda at: [
-            raw.page(gpa, 0 if blob is None else at[blob], flags=flags)
+        *[
+            raw.page(gpa, 0 if blob is None else raw.at(blob), flags=flags)
             for gpa, blob, flags in kinds
         ],
-        *blobs,
+        data=blobs,
     )
-    assert sha384(*records) == of(file)
+    assert sha384(*records) == mrtd_of(file)

@@ -12,9 +12,11 @@ import pytest
 import igvm
 from igvm.errors import IgvmError
 from igvm.spec.registry import HEADERS
-from tests import raw
-from tests.hostile.samples import NUMBERS_32, NUMBERS_64, SMALL, fix
-from tests.measure.files import A
+from tests.hostile.edge_numbers import NUMBERS_32, NUMBERS_64
+from tests.small_files import raw
+from tests.small_files.contents import PAGE
+from tests.small_files.raw import with_checksum
+from tests.small_files.samples import EVERY_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +61,10 @@ def bent(name: str, data: bytes) -> Iterator[bytes]:
             for item in record.FIELDS:
                 for value in NUMBERS_64 if item.size == 8 else NUMBERS_32:
                     if item.code and not value >> 8 * item.size:
-                        made = bytearray(data)
+                        changed = bytearray(data)
                         at = position + 8 + item.offset
-                        made[at : at + item.size] = value.to_bytes(item.size, "little")
-                        yield fix(made)
+                        changed[at : at + item.size] = value.to_bytes(item.size, "little")
+                        yield with_checksum(changed)
             return
         position += 8 + (length + 7 & ~7)
 
@@ -72,7 +74,7 @@ def test_every_number_takes_every_extreme(name: str) -> None:
     """Whatever a header says, each platform is measured or refused with a reason."""
     tried = 0
     for sample in ("x64 v1", "arm"):
-        for data in bent(name, SMALL[sample]):
+        for data in bent(name, EVERY_HEADER[sample]):
             tried += 1
             try:
                 file = igvm.parse(data)
@@ -84,27 +86,19 @@ def test_every_number_takes_every_extreme(name: str) -> None:
 
 def test_the_samples_can_be_measured() -> None:
     """Or bending them would prove little."""
-    assert [7, 2] == [measure_every_way(igvm.parse(SMALL[name])) for name in ("x64 v1", "arm")]
-
-
-def error_range(size: int) -> bytes:
-    """An ERROR_RANGE header."""
-    return raw.header(0x30D, struct.pack("<QII", 0, 1, size))
-
-
-def registers(count: int) -> bytes:
-    """A VBS register list."""
-    return struct.pack("<I", count) + struct.pack("<BI11s16s", 0, 0x20010, b"", b"") * count
+    assert [7, 2] == [
+        measure_every_way(igvm.parse(EVERY_HEADER[name])) for name in ("x64 v1", "arm")
+    ]
 
 
 HUGE = {
     "an area of 2^63 bytes": [raw.area(1, 1 << 63), raw.insert(1, 0)],
     "an area of 2^64 - 1 bytes": [raw.area(1, (1 << 64) - 1), raw.insert(1, 0x1000)],
     "many areas": [head for n in range(300) for head in (raw.area(n, 1 << 24), raw.insert(n, 0))],
-    "many error ranges": [error_range(0xFFFFFFFF)] * 300,
-    "one error range": [error_range(0xFFFFFFFF)],
+    "many error ranges": [raw.error_range(0, 0xFFFFFFFF)] * 300,
+    "one error range": [raw.error_range(0, 0xFFFFFFFF)],
     "many large pages": [raw.page(0, flags=1)] * 64,
-    "many contexts with many registers": [raw.context(0, index=0)] * 300,
+    "many contexts with many registers": [raw.context(raw.at(0))] * 300,
 }
 
 
@@ -112,11 +106,8 @@ HUGE = {
 @pytest.mark.parametrize("kind", [1, 2, 3])
 def test_memory_and_time_are_bounded(kind: int, name: str) -> None:
     """Numbers in a file do not decide how much memory or time it takes."""
-    heads = HUGE[name]
-    data = registers(1000)
-    place = 24 + 24 + sum(map(len, heads))
-    heads = [raw.context(place) if head[:4] == b"\x04\x03\0\0" else head for head in heads]
-    file = igvm.parse(raw.Raw(raw.platform(kind) + b"".join(heads), data).file())
+    registers = raw.register_list(*[0x20010] * 1000)
+    file = igvm.parse(raw.file(raw.platform(kind), *HUGE[name], data=registers))
     start = time.monotonic()
     tracemalloc.start()
     try:
@@ -132,11 +123,11 @@ def test_an_area_of_a_gibibyte_is_the_largest() -> None:
     """What is refused is told, and what is not is measured."""
     heads = raw.platform(3) + raw.area(1, (1 << 30) + 1) + raw.insert(1, 0)
     with pytest.raises(igvm.LoadError, match="area 1 has 0x40000001 bytes, more than any"):
-        igvm.measure(igvm.parse(raw.Raw(heads, A).file()), igvm.PlatformType.TDX)
+        igvm.measure(igvm.parse(raw.file(heads, data=PAGE)), igvm.PlatformType.TDX)
 
 
 def test_past_the_end_of_the_address_space() -> None:
     """Pages that wrap around are refused: loaders disagree about them."""
     heads = raw.platform(3) + raw.area(1, 0x2000) + raw.insert(1, (1 << 64) - 4096)
     with pytest.raises(igvm.LoadError, match="runs past the end of the address space"):
-        igvm.measure(igvm.parse(raw.Raw(heads, A).file()), igvm.PlatformType.TDX)
+        igvm.measure(igvm.parse(raw.file(heads, data=PAGE)), igvm.PlatformType.TDX)

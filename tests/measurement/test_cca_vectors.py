@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import igvm
 from igvm.measurement.technologies.cca import realm_parameters
-from tests import raw
-from tests.measure.files import CCA, build
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.small_files import raw
+from tests.small_files.contents import padded
+from tests.small_files.guests import CCA, file_for
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "cca.json").read_text())
 HASHES = {"sha256": 0, "sha512": 1, "sha384": 2}
@@ -29,9 +26,9 @@ REALMS = [
     for algorithm, rim in rims.items()
 ]
 RANGES = [
-    pytest.param(one, algorithm, rim, id=f"{'-'.join(one['range'])}-s2sz{one['s2sz']}-{algorithm}")
-    for one in VECTORS["ripas_ranges"]
-    for algorithm, rim in one["rims"].items()
+    pytest.param(ram, algorithm, rim, id=f"{'-'.join(ram['range'])}-s2sz{ram['s2sz']}-{algorithm}")
+    for ram in VECTORS["ripas_ranges"]
+    for algorithm, rim in ram["rims"].items()
 ]
 
 
@@ -44,29 +41,25 @@ def content(name: str) -> bytes:
 
 def file_of(operations: list[dict[str, Any]], algorithm: str) -> igvm.IgvmFile:
     """A file whose hash is `algorithm`, and that leads to `operations`."""
-    blobs: list[bytes] = []
-    for one in operations:
-        if "rec" in one:
-            registers = {f"x{number}": int(text, 16) for number, text in enumerate(one["gprs"])}
-            made = igvm.CCAContext(**registers, pc=int(one["rec"], 16), flags=one["flags"])
-            blobs.append(made.pack().ljust(4096, b"\0"))
-        else:
-            blobs.append(content(one.get("content", "0x55")))
-
-    def heads(at: Sequence[int]) -> list[bytes]:
-        body = struct.pack("<IIQQBB6x", 1, 0, 0, 0, HASHES[algorithm], 0)
-        made = [raw.header(0x106, body)]
-        for number, (one, place) in enumerate(zip(operations, at, strict=True)):
-            if "data" in one:
-                # A page of zeroes may be said in two ways; here without data.
-                made.append(raw.page(int(one["data"], 16), place * (one["content"] != "zero")))
-            elif "unmeasured" in one:
-                made.append(raw.page(int(one["unmeasured"], 16), place, flags=2))
-            elif "rec" in one:
-                made.append(raw.context(place, index=number))
-        return made
-
-    return build(CCA, heads, *blobs, version=2, architecture=1)
+    pages: list[bytes] = []
+    headers = [raw.cca_policy(algorithm=HASHES[algorithm])]
+    for number, operation in enumerate(operations):
+        if "rec" in operation:
+            registers = {f"x{index}": int(text, 16) for index, text in enumerate(operation["gprs"])}
+            context = igvm.CCAContext(
+                **registers, pc=int(operation["rec"], 16), flags=operation["flags"]
+            )
+            pages.append(padded(context.pack()))
+            headers.append(raw.context(raw.at(number), index=number))
+            continue
+        pages.append(content(operation.get("content", "0x55")))
+        if "data" in operation:
+            # A page of zeroes may be said in two ways; here without data.
+            place = 0 if operation["content"] == "zero" else raw.at(number)
+            headers.append(raw.page(int(operation["data"], 16), place))
+        elif "unmeasured" in operation:
+            headers.append(raw.page(int(operation["unmeasured"], 16), raw.at(number), flags=2))
+    return file_for(CCA, *headers, data=pages)
 
 
 def parameters_of(
@@ -96,15 +89,17 @@ def test_realm(shape: dict[str, Any], rmm: str, algorithm: str, rim: str) -> Non
         page = realm_parameters(parameters_of(shape["realm"], rmm), algorithm)
         assert rim == hashlib.new(algorithm, page).hexdigest()
         return
-    ripas = tuple(range_of(one["ripas"]) for one in shape["operations"] if "ripas" in one)
+    ripas = tuple(
+        range_of(operation["ripas"]) for operation in shape["operations"] if "ripas" in operation
+    )
     file = file_of(shape["operations"], algorithm)
     measured = igvm.measure(file, CCA, realm=parameters_of(shape["realm"], rmm, ripas))
     assert (rim, algorithm) == (measured.digest.hex(), measured.algorithm)
 
 
-@pytest.mark.parametrize(("one", "algorithm", "rim"), RANGES)
-def test_a_range_of_ram(one: dict[str, Any], algorithm: str, rim: str) -> None:
+@pytest.mark.parametrize(("ram", "algorithm", "rim"), RANGES)
+def test_a_range_of_ram(ram: dict[str, Any], algorithm: str, rim: str) -> None:
     """A range is the entries that RMM 1.0 converted when the tables were made as KVM makes them."""
-    realm = {"s2sz": one["s2sz"], "num_bps": 1, "num_wps": 1}
-    parameters = parameters_of(realm, "1.0", (range_of(one["range"]),))
+    realm = {"s2sz": ram["s2sz"], "num_bps": 1, "num_wps": 1}
+    parameters = parameters_of(realm, "1.0", (range_of(ram["range"]),))
     assert rim == igvm.measure(file_of([], algorithm), CCA, realm=parameters).digest.hex()

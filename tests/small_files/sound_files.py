@@ -1,4 +1,4 @@
-"""Small sound files, one a technology, and a way to change one thing in them."""
+"""One file a technology that breaks no rule, as named headers, and a way to change one thing."""
 
 from __future__ import annotations
 
@@ -6,157 +6,134 @@ import struct
 from typing import TYPE_CHECKING, Any, Self
 
 import igvm
-from igvm.spec.registry import TYPE_OF
 from igvm.wire.record import Record
-from tests import raw
+from tests.small_files import raw
+from tests.small_files.contents import PAGE, REC, RESET_VMSA, header_of, padded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Head = Record | bytes
+AnyHeader = Record | bytes
+"""A header by its record, or as it lies in the file."""
 
 _NAMES: list[str] = []
-_MARK = 0xF0000000
+"""The pieces of data that a file_offset was made for; a name's place here is its number."""
 
 
 def at(name: str, delta: int = 0) -> int:
-    """A file_offset that becomes the place of the blob `name`, `delta` bytes on."""
+    """A file_offset that becomes the place of the piece of data `name`, `delta` bytes on."""
     if name not in _NAMES:
         _NAMES.append(name)
-    return _MARK | _NAMES.index(name) << 16 | delta
+    return raw.at(_NAMES.index(name)) + delta
 
 
-def raw_type(head: Head) -> bytes:
+def packed(header: AnyHeader) -> bytes:
     """The bytes of a header."""
-    return head if isinstance(head, bytes) else raw.header(TYPE_OF[type(head)], head.pack())
+    return header if isinstance(header, bytes) else header_of(header)
 
 
-def optional(head: Head) -> bytes:
+def optional(header: AnyHeader) -> bytes:
     """A header with the optional bit."""
-    made = raw_type(head)
-    return struct.pack("<I", int.from_bytes(made[:4], "little") | 1 << 31) + made[4:]
+    (kind,) = struct.unpack_from("<I", packed(header))
+    return struct.pack("<I", kind | 1 << 31) + packed(header)[4:]
 
 
-class Small:
+class NamedFile:
     """A file as named headers and named pieces of data, in order."""
 
-    def __init__(self, heads: Mapping[str, Head], blobs: Mapping[str, bytes], **fixed: Any) -> None:
-        self.heads = dict(heads)
-        self.blobs = dict(blobs)
+    def __init__(
+        self, headers: Mapping[str, AnyHeader], pieces: Mapping[str, bytes], **fixed: Any
+    ) -> None:
+        self.headers = dict(headers)
+        self.pieces = dict(pieces)
         self.fixed = fixed
 
-    def but(self, **changes: Head | dict[str, Any] | None) -> Self:
+    def but(self, **changes: AnyHeader | dict[str, Any] | None) -> Self:
         """This file with headers changed, dropped (None) or, under a new name, appended.
 
         A dict has the fields of a record that change.
         """
-        heads: dict[str, Head] = dict(self.heads)
+        headers: dict[str, AnyHeader] = dict(self.headers)
         for name, change in changes.items():
             if change is None:
-                del heads[name]
+                del headers[name]
             elif isinstance(change, dict):
-                record = heads[name]
+                record = headers[name]
                 assert isinstance(record, Record)
-                heads[name] = record.replace(**change)
+                headers[name] = record.replace(**change)
             else:
-                heads[name] = change
-        return type(self)(heads, self.blobs, **self.fixed)
+                headers[name] = change
+        return type(self)(headers, self.pieces, **self.fixed)
 
-    def first(self, **heads: Head) -> Self:
+    def first(self, **headers: AnyHeader) -> Self:
         """This file with more headers at the front."""
-        return type(self)(heads | self.heads, self.blobs, **self.fixed)
+        return type(self)(headers | self.headers, self.pieces, **self.fixed)
 
-    def after(self, name: str, **heads: Head) -> Self:
+    def after(self, name: str, **more: AnyHeader) -> Self:
         """This file with more headers behind the one called `name`."""
-        made: dict[str, Head] = {}
-        for key, head in self.heads.items():
-            made[key] = head
+        headers: dict[str, AnyHeader] = {}
+        for key, header in self.headers.items():
+            headers[key] = header
             if key == name:
-                made |= heads
-        return type(self)(made, self.blobs, **self.fixed)
+                headers |= more
+        return type(self)(headers, self.pieces, **self.fixed)
 
-    def data(self, **blobs: bytes) -> Self:
+    def data(self, **pieces: bytes) -> Self:
         """This file with pieces of data changed or appended."""
-        return type(self)(self.heads, self.blobs | blobs, **self.fixed)
+        return type(self)(self.headers, self.pieces | pieces, **self.fixed)
 
     def only(self, *names: str) -> Self:
         """This file with the headers called `names` alone."""
-        return type(self)({name: self.heads[name] for name in names}, self.blobs, **self.fixed)
+        headers = {name: self.headers[name] for name in names}
+        return type(self)(headers, self.pieces, **self.fixed)
 
     def with_fixed(self, **fixed: Any) -> Self:
-        """This file with its fixed header changed, see tests.raw.Raw."""
-        return type(self)(self.heads, self.blobs, **self.fixed | fixed)
+        """This file with its fixed header changed, see raw.RawFile."""
+        return type(self)(self.headers, self.pieces, **self.fixed | fixed)
 
     def index(self, name: str) -> int:
         """Position of the header called `name`."""
-        return list(self.heads).index(name)
+        return list(self.headers).index(name)
 
     def offset(self, name: str) -> int:
         """Byte offset of the header called `name` in the file."""
-        sizes = [len(raw_type(head)) for head in self.heads.values()]
-        start = 24 if self.fixed.get("version", 1) == 1 else 32
-        return start + len(self.fixed.get("gap", b"")) + sum(sizes[: self.index(name)])
+        before = list(self.headers.values())[: self.index(name)]
+        return raw.RawFile(b"".join(map(packed, before)), **self.fixed).data_start
 
     def place(self, name: str) -> int:
-        """Byte offset of the blob called `name` in the file."""
-        last = next(reversed(self.heads))
-        start = self.offset(last) + len(raw_type(self.heads[last]))
-        return start + sum(len(self.blobs[key]) for key in self.names_before(name))
+        """Byte offset of the piece of data called `name` in the file."""
+        before = list(self.pieces)[: list(self.pieces).index(name)]
+        return self._unsettled().data_start + sum(len(self.pieces[key]) for key in before)
 
-    def names_before(self, name: str) -> list[str]:
-        """The blobs before the one called `name`."""
-        names = list(self.blobs)
-        return names[: names.index(name)]
-
-    def file(self) -> bytes:
+    def to_bytes(self) -> bytes:
         """The bytes of the file."""
-        heads = b"".join(raw_type(self._settle(head)) for head in self.heads.values())
-        return raw.Raw(heads, b"".join(self.blobs.values()), **self.fixed).file()
+        places = {_NAMES.index(name): self.place(name) for name in self.pieces if name in _NAMES}
+        drawn = self._unsettled()
+        return drawn._replace(headers=raw.settled(drawn.headers, places)).to_bytes()
 
-    def _settle(self, head: Head) -> Head:
-        """`head` with its file_offset made real."""
-        offset = getattr(head, "file_offset", 0)
-        if not isinstance(head, Record) or offset < _MARK:
-            return head
-        name = _NAMES[offset >> 16 & 0xFFF]
-        return head.replace(file_offset=self.place(name) + (offset & 0xFFFF))
+    def parsed(self) -> igvm.IgvmFile:
+        """The file, read."""
+        return igvm.parse(self.to_bytes())
 
-
-def word(value: int) -> bytes:
-    """A register value."""
-    return value.to_bytes(16, "little")
-
-
-def vbs(*registers: tuple[int, bytes], vtl: int = 2, arm: bool = False) -> bytes:
-    """The registers of a VBS context."""
-    made = [
-        igvm.VBSRegister(vtl=vtl, register_name=name, register_value=value)
-        for name, value in registers
-    ]
-    kind = igvm.Architecture.AARCH64 if arm else igvm.Architecture.X64
-    return igvm.VBSContext(kind, tuple(made)).pack()
+    def _unsettled(self) -> raw.RawFile:
+        """The file, whose headers do not refer to data yet."""
+        headers = b"".join(map(packed, self.headers.values()))
+        return raw.RawFile(headers, b"".join(self.pieces.values()), **self.fixed)
 
 
 X64 = igvm.HvX64Register
-P384 = bytes(range(1, 49)) + bytes(24)
-SIGNATURE = igvm.SNPSignature(r_comp=P384, s_comp=P384)
-KEY = igvm.SNPPublicKey(curve=2, qx=P384, qy=P384)
-PAGE = bytes(range(256)) * 16
-DOCUMENT = b"\xd9\x01\xf5\xa1\x00\x60\x00\x00"
-COSE = b"\xd2\x84\x40\xa0\xf6\x40\x00\x00"
-VMSA = igvm.SEVVMSA(rip=0xFFF0, sev_features=igvm.SEVFeatures.SNP)
+_P384 = bytes(range(1, 49)) + bytes(24)
+SIGNATURE = igvm.SNPSignature(r_comp=_P384, s_comp=_P384)
+KEY = igvm.SNPPublicKey(curve=2, qx=_P384, qy=_P384)
+_DOCUMENT = b"\xd9\x01\xf5\xa1\x00\x60\x00\x00"
+_COSE = b"\xd2\x84\x40\xa0\xf6\x40\x00\x00"
 NATIVE_CONTEXT = igvm.NativeContextX64(rip=0x1000, code_attributes=0xA09B, data_attributes=0xC093)
-CCA_CONTEXT = igvm.CCAContext(pc=0x8000, flags=1)
 CS = igvm.HvSegmentRegister(limit=0xFFFFFFFF, selector=8, attributes=0xA09B).pack()
-REGISTERS = ((X64.RIP, word(0x300000)), (X64.CR3, word(0x800000)), (X64.CS, CS))
+REGISTERS = ((X64.RIP, 0x300000), (X64.CR3, 0x800000), (X64.CS, CS))
+"""What VTL 2 of a VBS guest starts with."""
 
 
-def page(data: bytes) -> bytes:
-    """`data` with zeroes up to a page."""
-    return data.ljust(raw.PAGE, b"\0")
-
-
-SNP = Small(
+SNP_GUEST = NamedFile(
     {
         "platform": igvm.SupportedPlatform(
             compatibility_mask=1, highest_vtl=2, platform_type=igvm.PlatformType.SEV_SNP
@@ -203,16 +180,16 @@ SNP = Small(
         ),
     },
     {
-        "document": DOCUMENT,
-        "signature": COSE,
+        "document": _DOCUMENT,
+        "signature": _COSE,
         "area": PAGE + PAGE,
         "page": PAGE,
-        "vmsa": VMSA.pack(),
+        "vmsa": RESET_VMSA.pack(),
     },
 )
 """An SNP guest with all that an SNP guest may have."""
 
-VBS = Small(
+VBS_GUEST = NamedFile(
     {
         "platform": igvm.SupportedPlatform(
             compatibility_mask=1, highest_vtl=2, platform_type=igvm.PlatformType.VSM_ISOLATION
@@ -243,11 +220,11 @@ VBS = Small(
             boot_measurement_digest=bytes(range(32)) + bytes(32),
         ),
     },
-    {"page": PAGE, "vbs": vbs(*REGISTERS)},
+    {"page": PAGE, "vbs": raw.register_list(*REGISTERS, vtl=2)},
 )
 """A VBS guest with a paravisor that can be moved."""
 
-NATIVE = Small(
+NATIVE_GUEST = NamedFile(
     {
         "native": igvm.SupportedPlatform(
             compatibility_mask=1, platform_type=igvm.PlatformType.NATIVE
@@ -257,12 +234,12 @@ NATIVE = Small(
         "page": igvm.PageData(gpa=0x1000, compatibility_mask=3, file_offset=at("page")),
         "context": igvm.VPContext(compatibility_mask=1, file_offset=at("native")),
     },
-    {"page": PAGE, "native": page(NATIVE_CONTEXT.pack())},
+    {"page": PAGE, "native": padded(NATIVE_CONTEXT.pack())},
     version=2,
 )
 """A guest without isolation or with TDX."""
 
-CCA = Small(
+REALM = NamedFile(
     {
         "platform": igvm.SupportedPlatform(
             compatibility_mask=1, platform_type=igvm.PlatformType.CCA
@@ -271,10 +248,10 @@ CCA = Small(
         "page": igvm.PageData(gpa=0x8000, compatibility_mask=1, file_offset=at("page")),
         "context": igvm.VPContext(compatibility_mask=1, file_offset=at("cca")),
     },
-    {"page": PAGE, "cca": page(CCA_CONTEXT.pack())},
+    {"page": PAGE, "cca": padded(REC.pack())},
     version=2,
     architecture=1,
 )
 """A Realm."""
 
-SOUND = {"snp": SNP, "vbs": VBS, "native": NATIVE, "cca": CCA}
+SOUND = {"snp": SNP_GUEST, "vbs": VBS_GUEST, "native": NATIVE_GUEST, "cca": REALM}

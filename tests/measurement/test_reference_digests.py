@@ -9,7 +9,7 @@ import pytest
 
 import igvm
 from igvm.errors import LoadError
-from tests.measure.generate import measurable
+from tests.differential.measurable import measurable
 
 if TYPE_CHECKING:
     from tests.oracle.client import Oracle
@@ -60,9 +60,9 @@ def test_generated_files(oracle: Oracle, seed: int) -> None:
 
 def test_an_undeclared_area_is_refused_by_both(oracle: Oracle) -> None:
     """The reference refuses the file; we read it and do not measure it."""
-    from tests import raw
+    from tests.small_files import raw
 
-    data = raw.Raw(raw.platform(3) + raw.insert(7, 0x1000), bytes(8)).file()
+    data = raw.file(raw.platform(3), raw.insert(7, 0x1000), data=bytes(8))
     assert "InvalidParameterAreaIndex" in oracle.measure(data).verdict.error
     with pytest.raises(LoadError, match="parameter area 7 is not declared"):
         igvm.measure(igvm.parse(data), igvm.PlatformType.TDX)

@@ -18,8 +18,9 @@ from igvm.measurement.measure import measure_plans
 from igvm.measurement.page_cache import ContentCache
 from igvm.measurement.technologies import snp, vbs
 from igvm.spec.isolation import isolation_of
-from tests import raw
-from tests.measure.files import CCA, SEV, SEV_ES, SNP, TDX, VBS, A, B
+from tests.small_files import raw
+from tests.small_files.contents import OTHER_PAGE, PAGE
+from tests.small_files.guests import CCA, SEV, SEV_ES, SNP, TDX, VBS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 REALM = igvm.RealmParameters(s2sz=52, flags=1)
 PLATFORMS = (SNP, TDX, VBS, CCA, SEV, SEV_ES)
 OPERATIONS = [*MEMORY, igvm.Operation.ERROR_RANGE]
-DATA = A + B + bytes(8192) + bytes(range(1, 256)) * 100
-FILE = igvm.parse(raw.Raw(raw.platform(), DATA).file())
+DATA = PAGE + OTHER_PAGE + bytes(8192) + bytes(range(1, 256)) * 100
+FILE = igvm.parse(raw.file(raw.platform(), data=DATA))
 START = len(FILE.buffer) - len(DATA)
 
 rows = st.lists(
@@ -43,13 +44,13 @@ rows = st.lists(
 
 
 def plan_of(
-    found: list[tuple[igvm.Operation, int, int, int]],
+    drawn: list[tuple[igvm.Operation, int, int, int]],
     platform: igvm.PlatformType,
     file: igvm.IgvmFile = FILE,
 ) -> igvm.LaunchPlan:
     """A plan of rows of operation, gpa, pages and source."""
-    table = blank_rows(len(found))
-    for row, (operation, gpa, pages, source) in zip(table, found, strict=True):
+    table = blank_rows(len(drawn))
+    for row, (operation, gpa, pages, source) in zip(table, drawn, strict=True):
         row["operation"], row["gpa"], row["source"] = operation, gpa, source
         row["pages"] = row["loaded"] = pages
         row["measured"] = operation in isolation_of(platform).measured
@@ -72,15 +73,15 @@ def outcome(plan: igvm.LaunchPlan, cache: ContentCache | None = None) -> bytes |
 @settings(max_examples=60)
 @given(rows, st.sampled_from(PLATFORMS))
 def test_runs_are_as_good_as_their_pages(
-    found: list[tuple[igvm.Operation, int, int, int]], platform: igvm.PlatformType
+    drawn: list[tuple[igvm.Operation, int, int, int]], platform: igvm.PlatformType
 ) -> None:
     """A run of pages counts as its pages one by one, or is refused like them."""
     single = [
         (operation, gpa + 4096 * page, 1, source if source < 0 else source + 4096 * page)
-        for operation, gpa, pages, source in found
+        for operation, gpa, pages, source in drawn
         for page in range(pages)
     ]
-    assert outcome(plan_of(single, platform)) == outcome(plan_of(found, platform))
+    assert outcome(plan_of(single, platform)) == outcome(plan_of(drawn, platform))
 
 
 @settings(max_examples=40)
@@ -90,8 +91,8 @@ def test_a_cache_changes_nothing(
 ) -> None:
     """With digests kept from other plans, or from itself, a plan has the digest it has alone."""
     cache = ContentCache(FILE)
-    every = [plan_of(found, platform) for found in plans]
-    every.append(plan_of([row for found in plans for row in found], platform))
+    every = [plan_of(drawn, platform) for drawn in plans]
+    every.append(plan_of([row for drawn in plans for row in drawn], platform))
     alone = [outcome(plan) for plan in every]
     assert alone == [outcome(plan, cache) for plan in every]
     assert alone == [outcome(plan, cache) for plan in every]
@@ -116,7 +117,7 @@ def large_file(pages: int = 3000) -> bytes:
     data = b"".join(
         (number * (number % 7 != 0)).to_bytes(2, "little") * 2048 for number in range(2500)
     )
-    return raw.Raw(heads, data).file()
+    return raw.file(heads, data=data)
 
 
 LARGE = large_file()
@@ -151,9 +152,9 @@ def test_a_second_process_changes_nothing(
     assert alone == [digest(plan) for plan in plans]
     for order in itertools.permutations(range(3)):
         together = measure_plans([plans[at] for at in order])
-        assert [alone[at] for at in order] == [one.digest for one in together]
+        assert [alone[at] for at in order] == [measurement.digest for measurement in together]
     cache = ContentCache(plans[0].file)
-    assert alone == [one.digest for one in measure_plans(plans, contents=cache)]
+    assert alone == [measurement.digest for measurement in measure_plans(plans, contents=cache)]
     assert alone == [digest(plan, cache) for plan in plans]
 
 
@@ -175,7 +176,7 @@ def test_no_other_file_matters() -> None:
     """Files measured in any order have the digests that each has alone."""
     pages = [bytes([number]) * 4096 for number in range(1, 4)]
     files = [
-        igvm.parse(raw.Raw(raw.platform(3) + raw.page(0x1000, 24 + 24 + 32), page).file())
+        igvm.parse(raw.file(raw.platform(3), raw.page(0x1000, 24 + 24 + 32), data=page))
         for page in pages
     ]
     first = [igvm.measure(file, TDX).digest for file in files]
@@ -188,8 +189,8 @@ def test_no_other_file_matters() -> None:
 def test_order_matters(platform: igvm.PlatformType) -> None:
     """Two pages the other way round have another digest: it does depend on the operations."""
     normal = igvm.Operation.NORMAL
-    there = [(normal, 0x1000, 1, START), (normal, 0x2000, 1, START + 4096)]
-    assert digest(plan_of(there, platform)) != digest(plan_of(there[::-1], platform))
+    in_order = [(normal, 0x1000, 1, START), (normal, 0x2000, 1, START + 4096)]
+    assert digest(plan_of(in_order, platform)) != digest(plan_of(in_order[::-1], platform))
 
 
 def test_a_chain_ends_with_the_digest(alone: list[bytes]) -> None:
@@ -205,10 +206,10 @@ def test_a_cache_tells_what_a_loader_made_apart() -> None:
     normal, secrets = igvm.Operation.NORMAL, igvm.Operation.SECRETS
     plan = plan_of([(normal, 0x1000, 1, -2), (secrets, 0x2000, 1, -1)], SNP)
     digests = set()
-    for page in (A, B):
-        made = plan.with_rows(plan.rows, blobs=[page])
-        digests.add(digest(made, cache))
-        assert digest(made) == digest(made, cache)
+    for page in (PAGE, OTHER_PAGE):
+        changed = plan.with_rows(plan.rows, blobs=[page])
+        digests.add(digest(changed, cache))
+        assert digest(changed) == digest(changed, cache)
     assert 2 == len(digests)
 
 
@@ -219,6 +220,6 @@ def test_every_page_of_a_plan_at_once() -> None:
     every = page_digests.pages_of(plan)
     assert (40002, (1 << 40) + 4096) == (len(every.gpa), int(every.gpa[-1]))
     assert [START, START + 4096] == every.source[-2:].tolist()
-    some = page_digests.pages_of(plan, np.array([False, True]))
-    assert [1, 1] == some.row.tolist()
+    chosen = page_digests.pages_of(plan, np.array([False, True]))
+    assert [1, 1] == chosen.row.tolist()
     assert 0 == len(page_digests.pages_of(plan, np.array([False, False])).gpa)

@@ -2,61 +2,49 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
 import pytest
 
 import igvm
 from igvm.errors import MeasurementError
-from tests import raw
-from tests.measure.files import CCA, A, build
+from tests.small_files import raw
+from tests.small_files.contents import PAGE
+from tests.small_files.guests import CCA, file_for
 
 HALF = 1 << 39
 """The end of the protected half of 40 bits."""
 AREA = [raw.area(1, 0x3000), raw.insert(1, HALF - 0x2000)]
+DATA = raw.at(0)
+"""The offset of a page that has data."""
+SHA384 = raw.cca_policy(algorithm=2)
 
 
 def measure(*heads: bytes, **parameters: Any) -> igvm.Measurement:
-    """The RIM of a file; a page whose offset is 1 has data."""
-
-    def placed(at: Any) -> list[bytes]:
-        there = struct.pack("<I", 1), struct.pack("<I", at[0])
-        return [
-            head[:20] + head[20:24].replace(*there) + head[24:]
-            if head[:4] == b"\x02\x03\0\0"
-            else head
-            for head in heads
-        ]
-
+    """The RIM of a file with one page of data."""
     realm = igvm.RealmParameters(**{"s2sz": 40, "num_bps": 1, "num_wps": 1} | parameters)
-    return igvm.measure(build(CCA, placed, A, version=2, architecture=1), CCA, realm=realm)
-
-
-def policy(algorithm: int) -> bytes:
-    """A CCA_POLICY that chooses a hash."""
-    return raw.header(0x106, struct.pack("<IIQQBB6x", 1, 0, 0, 0, algorithm, 0))
+    return igvm.measure(file_for(CCA, *heads, data=PAGE), CCA, realm=realm)
 
 
 def test_sha384_before_rmm_2() -> None:
     """SHA-384 came with RMM 2.0, and the policy that asks an earlier one for it is named."""
     with pytest.raises(MeasurementError, match=r"RMM 1\.1 has no SHA-384") as caught:
-        measure(policy(2), rmm=(1, 1))
+        measure(SHA384, rmm=(1, 1))
     assert ("CCA_POLICY", "hash_algorithm") == (caught.value.header, caught.value.field)
     assert "rmm=2.0" in str(caught.value.hint)
-    assert "sha384" == measure(policy(2), rmm=(2, 0)).algorithm
+    assert "sha384" == measure(SHA384, rmm=(2, 0)).algorithm
 
 
 def test_the_rmm_that_nobody_named() -> None:
     """It is 1.0, or the first that has the policy's hash; the result says so."""
-    one, two = measure(), measure(policy(2), num_bps=0)
-    assert ("the RMM has version 1.0",) == one.assumptions
-    assert ("sha384", ("the RMM has version 2.0",)) == (two.algorithm, two.assumptions)
+    plain, sha384 = measure(), measure(SHA384, num_bps=0)
+    assert ("the RMM has version 1.0",) == plain.assumptions
+    assert ("sha384", ("the RMM has version 2.0",)) == (sha384.algorithm, sha384.assumptions)
     assert () == measure(rmm=(1, 0)).assumptions
-    assert one.digest == measure(rmm=(1, 0)).digest
+    assert plain.digest == measure(rmm=(1, 0)).digest
     ram = {"ripas": ((0, 0x200000),)}
-    assert one.digest != measure(**ram).digest
-    assert two.digest == measure(policy(2), num_bps=0, **ram).digest
+    assert plain.digest != measure(**ram).digest
+    assert sha384.digest == measure(SHA384, num_bps=0, **ram).digest
 
 
 @pytest.mark.parametrize("name", ["num_bps", "num_wps"])
@@ -99,10 +87,10 @@ def test_lpa2_is_hinted_at() -> None:
 @pytest.mark.parametrize(
     ("heads", "header", "gpa"),
     [
-        ([raw.page(HALF, 1)], "PAGE_DATA", HALF),
+        ([raw.page(HALF, DATA)], "PAGE_DATA", HALF),
         ([raw.page(HALF)], "PAGE_DATA", HALF),
-        ([raw.page(HALF + 0x1000, 1, flags=2)], "PAGE_DATA", HALF + 0x1000),
-        ([raw.page(0x1000, 1), *AREA], "PARAMETER_INSERT", HALF),
+        ([raw.page(HALF + 0x1000, DATA, flags=2)], "PAGE_DATA", HALF + 0x1000),
+        ([raw.page(0x1000, DATA), *AREA], "PARAMETER_INSERT", HALF),
     ],
     ids=["data", "empty", "unmeasured", "end of an area"],
 )
@@ -117,7 +105,7 @@ def test_a_page_in_the_upper_half(heads: list[bytes], header: str, gpa: int) -> 
 
 def test_the_last_page_of_the_lower_half() -> None:
     """A page and an area that end with the protected half are loaded."""
-    assert measure(raw.page(HALF - 0x1000, 1)).digest
+    assert measure(raw.page(HALF - 0x1000, DATA)).digest
     assert measure(raw.area(1, 0x2000), raw.insert(1, HALF - 0x2000)).digest
 
 
@@ -133,17 +121,17 @@ def test_a_hint_for_the_highest_page() -> None:
 
 def test_a_shared_page_may_be_anywhere() -> None:
     """Shared pages are no DATA granules, and may be where they want and as often."""
-    shared = raw.page(HALF, 1, flags=4)
+    shared = raw.page(HALF, DATA, flags=4)
     assert measure().digest == measure(shared, shared).digest
 
 
 @pytest.mark.parametrize(
     ("heads", "header", "gpa"),
     [
-        ([raw.page(0x2000, 1), raw.page(0x1000, 1), raw.page(0x2000)], "PAGE_DATA", 0x2000),
-        ([raw.page(0x1000, 1), raw.page(0x1000, flags=2)], "PAGE_DATA", 0x1000),
-        ([raw.page(HALF - 0x2000, 1), raw.area(1, 0x1000), AREA[1]], "PARAMETER_INSERT", 1),
-        ([raw.area(1, 0x3000), raw.insert(1, 0x1000), raw.page(0x3000, 1)], "PAGE_DATA", 0x3000),
+        ([raw.page(0x2000, DATA), raw.page(0x1000, DATA), raw.page(0x2000)], "PAGE_DATA", 0x2000),
+        ([raw.page(0x1000, DATA), raw.page(0x1000, flags=2)], "PAGE_DATA", 0x1000),
+        ([raw.page(HALF - 0x2000, DATA), raw.area(1, 0x1000), AREA[1]], "PARAMETER_INSERT", 1),
+        ([raw.area(1, 0x3000), raw.insert(1, 0x1000), raw.page(0x3000, DATA)], "PAGE_DATA", 0x3000),
         ([raw.page(0x205000), raw.page(0x200000, flags=3)], "PAGE_DATA", 0x205000),
     ],
     ids=["data", "unmeasured", "area", "in an area", "in a large page"],
@@ -159,7 +147,7 @@ def test_a_page_twice(heads: list[bytes], header: str, gpa: int) -> None:
 def test_a_page_between_granules() -> None:
     """An address that is no multiple of 4 KiB is refused."""
     with pytest.raises(MeasurementError, match="0x1800 is not at a multiple of 4 KiB"):
-        measure(raw.page(0x1000), raw.page(0x1800, 1))
+        measure(raw.page(0x1000), raw.page(0x1800, DATA))
 
 
 @pytest.mark.parametrize(

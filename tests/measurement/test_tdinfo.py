@@ -14,16 +14,16 @@ MRTD = bytes(range(48))
 
 def test_a_td_with_nothing_but_its_mrtd() -> None:
     """Attributes, XFAM, MRTD, and zeroes."""
-    made = igvm.TDInfo(mrtd=MRTD, attributes=0x10000000, xfam=0xE7)
+    info = igvm.TDInfo(mrtd=MRTD, attributes=0x10000000, xfam=0xE7)
     text = bytes.fromhex("0000001000000000e700000000000000") + MRTD + bytes(448)
     assert 512 == len(text)
-    assert (text, hashlib.sha384(text).digest()) == (made.pack(), made.digest())
+    assert (text, hashlib.sha384(text).digest()) == (info.pack(), info.digest())
 
 
 def test_every_field_has_its_place() -> None:
     """Owner fields, RTMRs and the hash of service TDs follow MRTD in that order."""
     parts = [bytes([number]) * 48 for number in range(1, 10)]
-    made = igvm.TDInfo(
+    info = igvm.TDInfo(
         mrtd=parts[0],
         attributes=1,
         xfam=3,
@@ -34,7 +34,7 @@ def test_every_field_has_its_place() -> None:
         servtd_hash=parts[8],
     )
     text = b"\1" + bytes(7) + b"\3" + bytes(7) + b"".join(parts) + bytes(64)
-    assert text == made.pack()
+    assert text == info.pack()
 
 
 def test_extending_an_rtmr() -> None:
@@ -59,9 +59,9 @@ def test_extending_an_rtmr() -> None:
 def test_a_field_of_the_wrong_size(change: dict[str, Any], message: str) -> None:
     """What does not fit is refused by name."""
     fields: dict[str, Any] = {"mrtd": MRTD, "attributes": 0, "xfam": 0} | change
-    made = igvm.TDInfo(**fields)
+    info = igvm.TDInfo(**fields)
     with pytest.raises(igvm.MeasurementError, match=message):
-        made.digest()
+        info.digest()
 
 
 def test_a_digest_of_the_wrong_size() -> None:

@@ -30,12 +30,12 @@ def count(memory: mmap.mmap, tell: Callable[[], object]) -> None:
 
 def test_a_worker_fills_shared_memory() -> None:
     """Each step is there once `wait` says so."""
-    with Worker(3, count) as made:
-        assert made.wait(2)
-        assert b"\1\2" == made.memory[:2]
-        assert made.wait(3)
-        assert b"\1\2\3" == made.memory[:3]
-        assert not made.wait(4)
+    with Worker(3, count) as process:
+        assert process.wait(2)
+        assert b"\1\2" == process.memory[:2]
+        assert process.wait(3)
+        assert b"\1\2\3" == process.memory[:3]
+        assert not process.wait(4)
 
 
 def test_a_worker_that_dies() -> None:
@@ -50,18 +50,18 @@ def test_a_worker_that_dies() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     for work in (fail, die):
-        with Worker(1, work) as made:
-            assert made.wait(1)
-            assert not made.wait(2)
+        with Worker(1, work) as process:
+            assert process.wait(1)
+            assert not process.wait(2)
 
 
 def test_a_worker_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up after a while, and ended."""
     monkeypatch.setattr(worker, "_PATIENCE", 0.05)
-    with Worker(1, lambda _memory, _tell: signal.pause()) as made:
-        assert not made.wait(1)
+    with Worker(1, lambda _memory, _tell: signal.pause()) as process:
+        assert not process.wait(1)
     with pytest.raises(ChildProcessError):
-        os.waitpid(made._child, os.WNOHANG)
+        os.waitpid(process._child, os.WNOHANG)
 
 
 def test_no_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +71,8 @@ def test_no_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
         raise BlockingIOError
 
     monkeypatch.setattr(os, "fork", fork)
-    with Worker(1, count) as made:
-        assert not made.wait(1)
+    with Worker(1, count) as process:
+        assert not process.wait(1)
 
 
 def test_no_file_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,8 +83,8 @@ def test_no_file_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "pipe", pipe)
-        with Worker(1, count) as made:
-            assert not made.wait(1)
+        with Worker(1, count) as process:
+            assert not process.wait(1)
     assert 0 == Worker.running
 
 
@@ -94,9 +94,9 @@ def test_a_program_with_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
     files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
     try:
-        with Worker(3, count) as made:
-            assert made._reader > 1024
-            assert made.wait(3)
+        with Worker(3, count) as process:
+            assert process._reader > 1024
+            assert process.wait(3)
     finally:
         for file in files:
             os.close(file)
@@ -105,9 +105,9 @@ def test_a_program_with_many_files() -> None:
 
 def test_a_worker_that_somebody_else_waited_for() -> None:
     """A program that reaps all its children does no harm."""
-    with Worker(3, count) as made:
-        assert made.wait(3)
-        os.waitpid(made._child, 0)
+    with Worker(3, count) as process:
+        assert process.wait(3)
+        os.waitpid(process._child, 0)
 
 
 def test_not_beside_another_thread_or_worker() -> None:
@@ -127,7 +127,7 @@ import atexit, os, sys, warnings
 sys.path.insert(0, {root!r})
 import igvm
 from igvm.measurement import worker
-from tests.measure.test_properties import LARGE, plans_of
+from tests.measurement.test_plan_digests import LARGE, plans_of
 atexit.register(lambda: print("exit"))
 forked = []
 whole = os.fork
@@ -139,7 +139,7 @@ os.fork = fork
 warnings.simplefilter("error")
 plans = plans_of(igvm.parse(LARGE))
 first = [igvm.measure_plan(plan).digest for plan in plans]
-assert first == [one.digest for one in igvm.measure_plans(plans)]
+assert first == [measurement.digest for measurement in igvm.measure_plans(plans)]
 assert len(forked) == (2 if worker.may_fork() else 0), forked
 for child in forked:
     try:

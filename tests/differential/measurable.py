@@ -11,7 +11,7 @@ from igvm.spec.initialization import GuestPolicy
 from igvm.spec.platform import SupportedPlatform
 from igvm.spec.registry import TYPE_OF
 from tests.differential.draft import get, pack, put, rebase, sound
-from tests.raw import PAGE
+from tests.small_files.raw import PAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,37 +29,37 @@ def measurable(seed: int, count: int) -> Iterator[bytes]:
         masks = _masks(draft)
         if masks:
             _enrich(rng, draft, masks)
-        yield draft.raw().file()
+        yield draft.raw().to_bytes()
 
 
 def _masks(draft: Draft) -> list[int]:
     """The masks of the platforms that are measured."""
-    platforms = [one for one in draft.headers if one.kind == TYPE_OF[SupportedPlatform]]
-    guests = [one for one in platforms if get(one, "platform_type") in _GUESTS]
-    return [get(one, "compatibility_mask") for one in guests]
+    platforms = [header for header in draft.headers if header.kind == TYPE_OF[SupportedPlatform]]
+    guests = [header for header in platforms if get(header, "platform_type") in _GUESTS]
+    return [get(header, "compatibility_mask") for header in guests]
 
 
 def _enrich(rng: random.Random, draft: Draft, masks: list[int]) -> None:
     """Give `draft` more of what is measured, and what the reference wants to measure it at all."""
-    for one in draft.headers:
-        if one.kind == TYPE_OF[ParameterArea]:
-            put(one, "number_of_bytes", rng.choice([0, 1, 2, 3, 5]) * PAGE)
-            put(one, "file_offset", 0)
-        if one.kind == TYPE_OF[ErrorRange]:
-            put(one, "size_bytes", rng.choice([0, 1, 2, 3]) * PAGE)
-        if one.kind in {TYPE_OF[ErrorRange], TYPE_OF[ParameterInsert]}:
-            put(one, "gpa", get(one, "gpa") & (1 << 40) - 1)
-        if one.kind == TYPE_OF[PageData] and rng.random() < 0.9:
-            put(one, "data_type", 0)
+    for header in draft.headers:
+        if header.kind == TYPE_OF[ParameterArea]:
+            put(header, "number_of_bytes", rng.choice([0, 1, 2, 3, 5]) * PAGE_SIZE)
+            put(header, "file_offset", 0)
+        if header.kind == TYPE_OF[ErrorRange]:
+            put(header, "size_bytes", rng.choice([0, 1, 2, 3]) * PAGE_SIZE)
+        if header.kind in {TYPE_OF[ErrorRange], TYPE_OF[ParameterInsert]}:
+            put(header, "gpa", get(header, "gpa") & (1 << 40) - 1)
+        if header.kind == TYPE_OF[PageData] and rng.random() < 0.9:
+            put(header, "data_type", 0)
     first = next(
-        (at for at, one in enumerate(draft.headers) if not 1 <= one.kind <= 0x100),
+        (at for at, header in enumerate(draft.headers) if not 1 <= header.kind <= 0x100),
         len(draft.headers),
     )
     if rng.random() < 0.8:
         _insert(draft, first, GuestPolicy, policy=0x30000, compatibility_mask=rng.choice(masks))
-    pages = [one for one in draft.headers if one.kind == TYPE_OF[PageData]]
-    contexts = [at for at, one in enumerate(draft.headers) if one.kind == TYPE_OF[VPContext]]
-    directives = [at for at, one in enumerate(draft.headers) if one.kind > 0x300]
+    pages = [header for header in draft.headers if header.kind == TYPE_OF[PageData]]
+    contexts = [at for at, header in enumerate(draft.headers) if header.kind == TYPE_OF[VPContext]]
+    directives = [at for at, header in enumerate(draft.headers) if header.kind > 0x300]
     low = min(directives, default=len(draft.headers))
     high = min(contexts, default=len(draft.headers))
     for _ in range(rng.randint(0, 8)):
@@ -67,7 +67,7 @@ def _enrich(rng: random.Random, draft: Draft, masks: list[int]) -> None:
             draft,
             rng.randint(low, high),
             PageData,
-            gpa=rng.choice([rng.randrange(64), rng.randrange(1 << 40)]) * PAGE,
+            gpa=rng.choice([rng.randrange(64), rng.randrange(1 << 40)]) * PAGE_SIZE,
             compatibility_mask=sum(rng.sample(masks, rng.randint(1, len(masks)))),
             file_offset=_place(rng, draft, pages),
             flags=rng.choice([0, 0, 0, 2, 4, rng.randint(0, 7)]),
@@ -78,9 +78,9 @@ def _enrich(rng: random.Random, draft: Draft, masks: list[int]) -> None:
 
 def _place(rng: random.Random, draft: Draft, pages: list[Header]) -> int:
     """Where a page may lie: nowhere, where another does, or anywhere in the data."""
-    room = len(draft.data) - PAGE
+    room = len(draft.data) - PAGE_SIZE
     start = draft.data_start
-    places = [0, *(get(one, "file_offset") for one in pages)]
+    places = [0, *(get(header, "file_offset") for header in pages)]
     return rng.choice([*places, start + rng.randint(0, max(0, room))])
 
 

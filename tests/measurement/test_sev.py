@@ -11,72 +11,73 @@ import pytest
 import igvm
 from igvm.errors import MeasurementError
 from igvm.measurement.sev_launch_measurement import launch_measurement
-from tests import raw
-from tests.measure.files import SEV, SEV_ES, A, B, build
+from tests.small_files import raw
+from tests.small_files.contents import OTHER_PAGE, PAGE, RESET_VMSA
+from tests.small_files.guests import SEV, SEV_ES, VMSA_GPA, file_for
 
-VMSA = igvm.SEVVMSA(rip=0xFFF0, xcr0=1).pack().ljust(4096, b"\0")
+VMSA = RESET_VMSA.replace(sev_features=igvm.SEVFeatures(0)).pack()
+EVERY_KIND = [
+    raw.page(0x1000, raw.at(0)),
+    raw.page(0x2000),
+    raw.page(0x3000, raw.at(1), flags=2),
+    raw.area(1, 0x1000),
+    raw.insert(1, 0x4000),
+    raw.page(0x9000, raw.at(1)),
+]
+"""A page with data, an empty one, an unmeasured one, a parameter area, a last page."""
 
 
-def of(file: igvm.IgvmFile, platform: igvm.PlatformType, loader: str, **options: int) -> bytes:
-    """What we say."""
+def digest_of(
+    file: igvm.IgvmFile, platform: igvm.PlatformType, loader: str, **options: int
+) -> bytes:
+    """The launch digest that we compute."""
     return igvm.measure(file, platform, loader=loader, **options).digest  # type: ignore[arg-type]
-
-
-def every_kind(at: object) -> list[bytes]:
-    """A page with data, an empty one, an unmeasured one, a parameter area, a last page."""
-    return [
-        raw.page(0x1000, at[0]),  # type: ignore[index]
-        raw.page(0x2000),
-        raw.page(0x3000, at[1], flags=2),  # type: ignore[index]
-        raw.area(1, 0x1000),
-        raw.insert(1, 0x4000),
-        raw.page(0x9000, at[1]),  # type: ignore[index]
-    ]
 
 
 def test_igvmmeasure() -> None:
     """The data of every page whatever its flags; empty pages and areas add nothing."""
-    file = build(SEV, every_kind, A, B)
-    assert hashlib.sha256(A + B + B).digest() == of(file, SEV, "igvmmeasure")
+    file = file_for(SEV, *EVERY_KIND, data=[PAGE, OTHER_PAGE])
+    assert hashlib.sha256(PAGE + OTHER_PAGE + OTHER_PAGE).digest() == digest_of(
+        file, SEV, "igvmmeasure"
+    )
 
 
 @pytest.mark.parametrize("loader", ["reference", "qemu-kvm"])
 def test_a_loader(loader: str) -> None:
     """Normal pages, the empty ones as zeroes; unmeasured pages and areas add nothing."""
-    file = build(SEV, every_kind, A, B)
-    assert hashlib.sha256(A + bytes(4096) + B).digest() == of(file, SEV, loader)
+    file = file_for(SEV, *EVERY_KIND, data=[PAGE, OTHER_PAGE])
+    assert hashlib.sha256(PAGE + bytes(4096) + OTHER_PAGE).digest() == digest_of(file, SEV, loader)
 
 
 def test_contexts_of_sev_es() -> None:
     """LAUNCH_UPDATE_VMSA adds the page: where it stands for igvmmeasure, at the end for KVM."""
-    file = build(
+    file = file_for(
         SEV_ES,
-        lambda at: [
-            raw.page(0x1000, at[0]),
-            raw.context(at[2], gpa=0xFFFFFFFFF000),
-            raw.page(0x5000, at[1]),
-        ],
-        A,
-        B,
-        VMSA,
+        raw.page(0x1000, raw.at(0)),
+        raw.context(raw.at(2), gpa=VMSA_GPA),
+        raw.page(0x5000, raw.at(1)),
+        data=[PAGE, OTHER_PAGE, VMSA],
     )
-    assert hashlib.sha256(A + VMSA + B).digest() == of(file, SEV_ES, "igvmmeasure")
+    assert hashlib.sha256(PAGE + VMSA + OTHER_PAGE).digest() == digest_of(
+        file, SEV_ES, "igvmmeasure"
+    )
     started = igvm.SEVVMSA.unpack_from(VMSA).replace(
         efer=0x1000, cr4=0x40, cr0=0x10, rflags=2, mxcsr=0x1F80, x87_fcw=0x37F
     )
-    page = started.pack().ljust(4096, b"\0")
-    assert hashlib.sha256(A + B + page).digest() == of(file, SEV_ES, "qemu-kvm", vcpus=1)
+    assert hashlib.sha256(PAGE + OTHER_PAGE + started.pack()).digest() == digest_of(
+        file, SEV_ES, "qemu-kvm", vcpus=1
+    )
 
 
 def test_a_large_page() -> None:
     """QEMU launches 2 MiB: the 4 KiB of data and zeroes behind."""
-    file = build(SEV, lambda at: [raw.page(0x200000, at[0], flags=1)], A)
-    assert hashlib.sha256(A + bytes(0x1FF000)).digest() == of(file, SEV, "qemu-kvm")
+    file = file_for(SEV, raw.page(0x200000, raw.at(0), flags=1), data=PAGE)
+    assert hashlib.sha256(PAGE + bytes(0x1FF000)).digest() == digest_of(file, SEV, "qemu-kvm")
 
 
 def test_the_hmac_that_sevctl_builds() -> None:
     """The launch measurement of sevctl 8b47f3a's own test, tests/measurementbuild.rs."""
-    made = launch_measurement(
+    measurement = launch_measurement(
         base64.b64decode("xkvRAfyaSizgonxAjZIAkR8TmolUabBKQKb6KJCDDSM="),
         tik=bytes.fromhex("3569cf61a32a602b87185ac6e0f55913"),
         mnonce=base64.b64decode("wxP6tRHCFrFQWxsuqZA8QA=="),
@@ -85,17 +86,17 @@ def test_the_hmac_that_sevctl_builds() -> None:
         build=40,
         policy=3,
     )
-    assert base64.b64decode("lswbxWxI9gckya16JQvdFtpYmNO4b+3inAPpqsgoBI4=") == made
+    assert base64.b64decode("lswbxWxI9gckya16JQvdFtpYmNO4b+3inAPpqsgoBI4=") == measurement
 
 
 def test_the_hmac_of_a_launch_digest() -> None:
     """HMAC-SHA-256 over 4, API version, build, policy, digest and nonce, keyed with the TIK."""
     digest, tik, mnonce = bytes(range(32)), bytes(range(16)), bytes(range(16, 32))
     text = b"\x04" + b"\x01\x37\x05" + b"\x05\0\0\0" + digest + mnonce
-    made = launch_measurement(
+    measurement = launch_measurement(
         digest, tik=tik, mnonce=mnonce, policy=5, api_major=1, api_minor=0x37, build=5
     )
-    assert hmac.new(tik, text, hashlib.sha256).digest() == made
+    assert hmac.new(tik, text, hashlib.sha256).digest() == measurement
 
 
 @pytest.mark.parametrize(
