@@ -21,11 +21,10 @@ from igvm import (
     VersionString,
 )
 from tests.small_files import raw
+from tests.small_files.contents import PAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PAGE = bytes(range(256)) * 16
 
 
 def names(file: igvm.IgvmFile) -> list[str]:

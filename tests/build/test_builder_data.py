@@ -23,16 +23,8 @@ from igvm import (
     VBSRegister,
     VersionString,
 )
-
-PAGE = bytes(range(256)) * 16
-
-
-def on_tdx(**fixed: Any) -> Builder:
-    """A builder of a file for TDX."""
-    builder = Builder(**fixed)
-    builder.platform(PlatformType.TDX)
-    return builder
-
+from tests.small_files.built_guests import tdx_builder
+from tests.small_files.contents import PAGE
 
 REGISTERS = VBSContext(
     Architecture.X64,
@@ -42,9 +34,7 @@ REGISTERS = VBSContext(
 
 def test_page_is_padded() -> None:
     """A short page is stored as a whole one."""
-    builder = Builder()
-    builder.platform(PlatformType.TDX)
-    file = builder.add(igvm.PageData(gpa=0, compatibility_mask=1), data=b"short").build()
+    file = tdx_builder().add(igvm.PageData(gpa=0, compatibility_mask=1), data=b"short").build()
     assert b"short" + bytes(4091) == bytes(file.data(file.directives[0]))
 
 
@@ -57,7 +47,9 @@ def test_page_without_data() -> None:
 
 def test_other_page_sizes() -> None:
     """A page has as many bytes as the file's page."""
-    builder = on_tdx(page_size=65536).add(igvm.PageData(gpa=0, compatibility_mask=1), data=b"x")
+    builder = tdx_builder(page_size=65536).add(
+        igvm.PageData(gpa=0, compatibility_mask=1), data=b"x"
+    )
     builder.pages(0, bytes(65537), "tdx")
     file = builder.build()
     assert [65536] * 3 == [len(file.data(header)) for header in file.directives]
@@ -65,7 +57,7 @@ def test_other_page_sizes() -> None:
 
 def test_parameter_areas() -> None:
     """Areas get free numbers, and first contents as long as they are."""
-    builder = on_tdx()
+    builder = tdx_builder()
     assert 0 == builder.parameter_area(0x1000)
     assert 5 == builder.parameter_area(0x2000, b"first", index=5)
     assert 1 == builder.parameter_area(0x1000, PAGE)
@@ -121,7 +113,7 @@ def test_vbs_registers_of_another_architecture() -> None:
 
 def test_corim() -> None:
     """A document and its signature are stored as they are, an empty one at a real offset."""
-    builder = on_tdx()
+    builder = tdx_builder()
     snp = builder.platform("snp")
     builder.corim(b"document", "tdx", signature=b"signed").corim(b"", snp)
     file = builder.build()
@@ -154,7 +146,7 @@ def test_equal_data_of_all_kinds_is_stored_once() -> None:
 )
 def test_kinds_of_buffers(data: Any) -> None:
     """Data may be any contiguous buffer."""
-    file = on_tdx().pages(0, data, "tdx").build()
+    file = tdx_builder().pages(0, data, "tdx").build()
     assert PAGE == bytes(file.data(file.directives[0]))
 
 
@@ -162,7 +154,7 @@ def test_mapped_data() -> None:
     """Data may be a mapping."""
     mapping = mmap.mmap(-1, 8192)
     mapping[:4096] = PAGE
-    file = on_tdx().pages(0, mapping, "tdx").build()
+    file = tdx_builder().pages(0, mapping, "tdx").build()
     assert [PAGE, bytes(4096)] == [bytes(file.data(header)) for header in file.directives]
 
 
@@ -174,7 +166,7 @@ def test_mapped_data() -> None:
 def test_no_buffer(data: Any, message: str) -> None:
     """What is no contiguous buffer is refused."""
     with pytest.raises(ValidationError, match=message):
-        on_tdx().pages(0, data, "tdx")
+        tdx_builder().pages(0, data, "tdx")
 
 
 @pytest.mark.parametrize(

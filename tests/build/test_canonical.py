@@ -13,17 +13,17 @@ from igvm import Architecture, HvArm64Register, HvX64Register, IgvmError, Valida
 from igvm.spec.enums import PAGE_SIZE_2M
 from igvm.write.canonical import clear_registers
 from tests.small_files import raw
+from tests.small_files.contents import PAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.oracle.client import Oracle
 
-PAGE = bytes(range(256)) * 16
-SNP = raw.platform(2)
+SNP_PLATFORM = raw.platform(2)
 
 
-def of(headers: bytes, data: bytes = b"", **more: Any) -> igvm.IgvmFile:
+def canonical_of(headers: bytes, data: bytes = b"", **more: Any) -> igvm.IgvmFile:
     """The canonical form of a file that says what it is by `more`."""
     return canonical(igvm.parse(raw.file(headers, data=data, **more)))
 
@@ -63,7 +63,7 @@ def test_idempotent(corpus_file: Path) -> None:
 
 def test_nothing_is_kept_alive() -> None:
     """A file that nobody uses any more is gone at once, not at the next garbage collection."""
-    file = of(SNP + raw.page(0))
+    file = canonical_of(SNP_PLATFORM + raw.page(0))
     assert 1 == len(file.table(igvm.PageData))
     gone = weakref.ref(file)
     del file
@@ -72,22 +72,22 @@ def test_nothing_is_kept_alive() -> None:
 
 def test_gap_goes() -> None:
     """The headers follow the fixed header, and unreferenced data goes."""
-    headers = SNP + raw.page(0, 24 + 16 + 24 + 32 + 5)
-    file = of(headers, b"12345" + PAGE + b"behind", gap=bytes(16))
-    assert raw.file(SNP, raw.page(0, 80), data=PAGE) == file.to_bytes()
+    headers = SNP_PLATFORM + raw.page(0, 24 + 16 + 24 + 32 + 5)
+    file = canonical_of(headers, b"12345" + PAGE + b"behind", gap=bytes(16))
+    assert raw.file(SNP_PLATFORM, raw.page(0, 80), data=PAGE) == file.to_bytes()
 
 
 def test_empty_mask_goes() -> None:
     """A header for no platform goes, whatever its type, with its data; a platform stays."""
     platform = raw.platform(3, 0)
     headers = platform + raw.page(0, 24 + 24 + 32 + 24, mask=0) + raw.header(0x101, bytes(16))
-    assert raw.file(platform) == of(headers, PAGE).to_bytes()
+    assert raw.file(platform) == canonical_of(headers, PAGE).to_bytes()
 
 
 def test_reserved_bits_go() -> None:
     """Reserved fields, flags without a name and padding become zero; page flags stay."""
     dirty = (
-        SNP
+        SNP_PLATFORM
         + raw.header(0x102, b"\1\0\0\0\0\0\0\xff" + bytes(40))
         + raw.page(0x1000, flags=0xFFFFFFF0)
         + raw.header(0x305, bytes(8) + b"\1\0\0\0" + bytes(4) + b"\xff" * 8)
@@ -95,14 +95,14 @@ def test_reserved_bits_go() -> None:
         + raw.header(0x3FF, b"odd", padding=0xFF)
     )
     clean = (
-        SNP
+        SNP_PLATFORM
         + raw.header(0x102, b"\1\0\0\0\0\0\0\7" + bytes(40))
         + raw.page(0x1000, flags=0xFFFFFFF0)
         + raw.header(0x305, bytes(8) + b"\1\0\0\0" + bytes(4) + b"\1\0\0\0" + bytes(4))
         + raw.header(0x30B, b"\1\0\0\0\2abc" + bytes(688))
         + raw.header(0x3FF, b"odd")
     )
-    assert clean == bytes(of(dirty).section)
+    assert clean == bytes(canonical_of(dirty).section)
 
 
 def test_gpa_of_a_vmsa_stays() -> None:
@@ -110,7 +110,7 @@ def test_gpa_of_a_vmsa_stays() -> None:
     platforms = raw.platform(0, 1) + raw.platform(2, 2)
     at = 32 + len(platforms) + 64
     contexts = raw.context(at, mask=1, gpa=0x5000) + raw.context(at, mask=2, gpa=0x6000, padding=9)
-    file = of(platforms + contexts, bytes(4096), version=2)
+    file = canonical_of(platforms + contexts, bytes(4096), version=2)
     expected = raw.context(at, mask=1) + raw.context(at, mask=2, gpa=0x6000)
     assert platforms + expected == bytes(file.section)
 
@@ -119,54 +119,60 @@ def test_documents_without_offset() -> None:
     """An offset of zero is an empty document, which gets an offset and loses its size."""
     document = raw.header(0x104, b"\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0")
     expected = raw.header(0x104, b"\1\0\0\0\x48\0\0\0" + bytes(8))
-    assert SNP + expected == bytes(of(SNP + document).section)
+    assert SNP_PLATFORM + expected == bytes(canonical_of(SNP_PLATFORM + document).section)
 
 
 def test_area_without_bytes() -> None:
     """An area of size zero has no data, whatever its offset."""
-    assert SNP + raw.area(0, 0) == bytes(of(SNP + raw.area(0, 0, 30)).section)
+    assert SNP_PLATFORM + raw.area(0, 0) == bytes(
+        canonical_of(SNP_PLATFORM + raw.area(0, 0, 30)).section
+    )
 
 
 def test_trailing_bytes_go() -> None:
     """Bytes of the section that are no header go."""
-    assert SNP == bytes(of(SNP + b"\xff" * 12).section)
+    assert SNP_PLATFORM == bytes(canonical_of(SNP_PLATFORM + b"\xff" * 12).section)
 
 
 def test_optional_and_unknown_headers_stay() -> None:
     """What the reference does not read is kept."""
-    headers = SNP + raw.header(0x80000107, b"1.2.3") + raw.header(0x3FE, bytes(8))
-    assert headers == bytes(of(headers).section)
+    headers = SNP_PLATFORM + raw.header(0x80000107, b"1.2.3") + raw.header(0x3FE, bytes(8))
+    assert headers == bytes(canonical_of(headers).section)
 
 
 def test_wrong_length_stays() -> None:
     """A known type of another length is kept as it is."""
-    headers = SNP + raw.header(0x302, bytes(30))
-    assert headers == bytes(of(headers).section)
+    headers = SNP_PLATFORM + raw.header(0x302, bytes(30))
+    assert headers == bytes(canonical_of(headers).section)
 
 
 def test_headers_move_to_their_section() -> None:
     """Headers that stand in the wrong section move to theirs."""
     policy = raw.header(0x101, bytes(8) + b"\1" + bytes(7))
-    assert SNP + policy + raw.page(0) == bytes(of(raw.page(0) + policy + SNP).section)
+    assert SNP_PLATFORM + policy + raw.page(0) == bytes(
+        canonical_of(raw.page(0) + policy + SNP_PLATFORM).section
+    )
 
 
 def test_pages_of_2_mib() -> None:
     """A page of 2 MiB keeps its data where all of it is there, as the specification says."""
     at = 24 + 24 + 64
-    headers = SNP + raw.page(0, at, flags=1) + raw.page(0x1000, at + PAGE_SIZE_2M)
+    headers = SNP_PLATFORM + raw.page(0, at, flags=1) + raw.page(0x1000, at + PAGE_SIZE_2M)
     whole = raw.file(headers, data=bytes(PAGE_SIZE_2M) + PAGE)
     assert whole == canonical(igvm.parse(whole)).to_bytes()
 
 
 def test_short_pages_of_2_mib() -> None:
     """A page of 2 MiB has 4 KiB where there is no more, as the reference writes it."""
-    short = raw.file(SNP, raw.page(0, 80, flags=1), data=PAGE)
+    short = raw.file(SNP_PLATFORM, raw.page(0, 80, flags=1), data=PAGE)
     assert short == canonical(igvm.parse(short)).to_bytes()
 
 
 def test_other_page_sizes() -> None:
     """Pages are as long as the file says."""
-    whole = raw.file(SNP, raw.page(0, 88), data=bytes(65535) + b"x", version=2, page_size=65536)
+    whole = raw.file(
+        SNP_PLATFORM, raw.page(0, 88), data=bytes(65535) + b"x", version=2, page_size=65536
+    )
     assert whole == canonical(igvm.parse(whole)).to_bytes()
 
 
@@ -174,13 +180,13 @@ def test_other_page_sizes() -> None:
 def test_page_size_that_is_none(size: int) -> None:
     """A page size that is not a power of two cannot be written."""
     with pytest.raises(ValidationError, match="not a power of two"):
-        of(SNP, version=2, page_size=size)
+        canonical_of(SNP_PLATFORM, version=2, page_size=size)
 
 
 def test_missing_data() -> None:
     """A file whose data is not there has no canonical form."""
     with pytest.raises(ValidationError, match=r"PAGE_DATA.file_offset: 0x1000 bytes at 0x50"):
-        of(SNP + raw.page(0, 80), bytes(4095))
+        canonical_of(SNP_PLATFORM + raw.page(0, 80), bytes(4095))
 
 
 def test_one_mask_for_two_platforms() -> None:
@@ -188,14 +194,9 @@ def test_one_mask_for_two_platforms() -> None:
     platforms = raw.platform(2, 1) + raw.platform(1, 1)
     registers = b"\1\0\0\0\0\x10\0\2\0" + bytes(27)
     headers = platforms + raw.context(24 + 48 + 32)
-    file = of(headers, registers)
+    file = canonical_of(headers, registers)
     assert headers == bytes(file.section)
     assert registers == bytes(file.data(file.directives[0]))
-
-
-def register(number: int, value: bytes, *, mbz: int = 0) -> bytes:
-    """One VBS register as it lies in a file."""
-    return b"\2" + number.to_bytes(4, "little") + bytes([mbz]) * 11 + value
 
 
 @pytest.mark.parametrize(
@@ -215,8 +216,10 @@ def test_registers(architecture: Architecture, number: int, kept: range) -> None
     """A register keeps the bytes that its kind of value has."""
     value = bytes(range(1, 17))
     expected = bytes(byte if i in kept else 0 for i, byte in enumerate(value))
-    dirty = b"\1\0\0\0" + register(number, value, mbz=7)
-    assert b"\1\0\0\0" + register(number, expected) == clear_registers(dirty, architecture)
+    dirty = raw.register_list(raw.register(number, value, vtl=2, mbz=7))
+    assert raw.register_list(raw.register(number, expected, vtl=2)) == clear_registers(
+        dirty, architecture
+    )
 
 
 def test_register_lists_become_equal() -> None:
@@ -224,7 +227,9 @@ def test_register_lists_become_equal() -> None:
     platform = raw.platform(1)
     at = 24 + 24 + 64
     value = bytes([1] * 8 + [0] * 8)
-    lists = [b"\1\0\0\0" + register(HvX64Register.RIP, value, mbz=mbz) for mbz in (3, 0)]
+    lists = [
+        raw.register_list(raw.register(HvX64Register.RIP, value, vtl=2, mbz=mbz)) for mbz in (3, 0)
+    ]
     headers = platform + raw.context(at) + raw.context(at + 36)
     expected = raw.file(platform, raw.context(at) * 2, data=lists[1])
-    assert expected == of(headers, b"".join(lists)).to_bytes()
+    assert expected == canonical_of(headers, b"".join(lists)).to_bytes()

@@ -10,11 +10,10 @@ import pytest
 import igvm
 from igvm import Builder, PlatformType, ValidationError
 from tests.small_files import raw
+from tests.small_files.contents import PAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PAGE = bytes(range(256)) * 16
 
 
 def sample() -> igvm.IgvmFile:

@@ -9,14 +9,7 @@ import pytest
 
 import igvm
 from igvm import Builder, FormatError, PageData, PageDataFlags, PageDataType, ValidationError
-
-
-def on_tdx() -> Builder:
-    """A builder of a file for TDX, whose header has 24 bytes."""
-    builder = Builder()
-    builder.platform("tdx")
-    return builder
-
+from tests.small_files.built_guests import tdx_builder
 
 DATA = np.random.default_rng(7).integers(0, 256, 40 * 4096, np.uint8).tobytes()
 
@@ -30,7 +23,7 @@ def contents(file: igvm.IgvmFile) -> list[bytes]:
 def test_pages(size: int) -> None:
     """Each page of a buffer gets a header, in order, and the last is padded."""
     flags, kind = PageDataFlags.UNMEASURED, PageDataType.SECRETS
-    builder = on_tdx()
+    builder = tdx_builder()
     builder.platform("snp")
     file = builder.pages(0x7000, DATA[:size], ["tdx", "snp"], flags=flags, data_type=kind).build()
     padded = DATA[:size] + bytes(-size % 4096)
@@ -51,12 +44,12 @@ def test_pages(size: int) -> None:
 @pytest.mark.parametrize("count", [5, 12])
 def test_one_by_one_and_in_columns_are_the_same(count: int) -> None:
     """A run of pages makes the same bytes as its pages on their own."""
-    single = on_tdx()
+    single = tdx_builder()
     for i in range(count):
         single.pages(i * 4096, DATA[i * 4096 : i * 4096 + 4096], "tdx")
-    together = on_tdx().pages(0, DATA[: count * 4096], "tdx")
+    together = tdx_builder().pages(0, DATA[: count * 4096], "tdx")
     rows = np.frombuffer(DATA, np.uint8).reshape(-1, 4096)[:count]
-    columns = on_tdx().page_columns(np.arange(count) * 4096, rows, "tdx")
+    columns = tdx_builder().page_columns(np.arange(count) * 4096, rows, "tdx")
     assert single.to_bytes() == together.to_bytes() == columns.to_bytes()
 
 
@@ -66,9 +59,9 @@ def test_zero_pages(count: int, tail: int) -> None:
     """Zero pages are stored once, or not at all when asked."""
     data = bytearray(count * 4096 + tail)
     data[4096] = 1
-    stored = on_tdx().pages(0, data, "tdx").build()
+    stored = tdx_builder().pages(0, data, "tdx").build()
     assert 2 * 4096 == len(stored.buffer) - 24 - len(stored.section)
-    elided = on_tdx().pages(0, data, "tdx", elide_zero=True).build()
+    elided = tdx_builder().pages(0, data, "tdx", elide_zero=True).build()
     assert 4096 == len(elided.buffer) - 24 - len(elided.section)
     offsets = elided.table(PageData).column("file_offset")
     assert [1] == np.flatnonzero(offsets).tolist()
@@ -79,18 +72,18 @@ def test_zero_pages(count: int, tail: int) -> None:
 def test_pages_of_2_mib() -> None:
     """Large pages are 2 MiB apart, and the last is padded to 2 MiB."""
     data = bytes(2 << 20) + b"end"
-    file = on_tdx().pages(0x200000, data, "tdx", flags=PageDataFlags.IS_2MB_PAGE).build()
+    file = tdx_builder().pages(0x200000, data, "tdx", flags=PageDataFlags.IS_2MB_PAGE).build()
     assert [0x200000, 0x400000] == file.table(PageData).column("gpa").tolist()
     assert [bytes(2 << 20), b"end" + bytes((2 << 20) - 3)] == contents(file)
 
 
 def test_empty_pages() -> None:
     """Empty pages have addresses and no data."""
-    file = on_tdx().empty_pages(0x1000, 3, "tdx", data_type=PageDataType.CPUID_DATA).build()
+    file = tdx_builder().empty_pages(0x1000, 3, "tdx", data_type=PageDataType.CPUID_DATA).build()
     assert [0x1000, 0x2000, 0x3000] == file.table(PageData).column("gpa").tolist()
     assert [b""] * 3 == contents(file)
     assert [2] * 3 == file.table(PageData).column("data_type").tolist()
-    large = on_tdx().empty_pages(0, 2, "tdx", flags=PageDataFlags.IS_2MB_PAGE).build()
+    large = tdx_builder().empty_pages(0, 2, "tdx", flags=PageDataFlags.IS_2MB_PAGE).build()
     assert [0, 2 << 20] == large.table(PageData).column("gpa").tolist()
 
 
@@ -121,14 +114,14 @@ def test_columns() -> None:
 def test_no_columns() -> None:
     """No headers are no headers."""
     none = np.empty((0, 4096), np.uint8)
-    builder = on_tdx().page_columns([], None, "tdx").page_columns([], none, "tdx")
+    builder = tdx_builder().page_columns([], None, "tdx").page_columns([], none, "tdx")
     assert 48 == len(builder.empty_pages(0, 0, "tdx").to_bytes())
 
 
 def test_rows_that_are_not_contiguous() -> None:
     """Rows may be a view with gaps; they are copied."""
     wide = np.frombuffer(DATA, np.uint8).reshape(-1, 8192)
-    file = on_tdx().page_columns([0, 4096], wide[:2, 4096:], "tdx").build()
+    file = tdx_builder().page_columns([0, 4096], wide[:2, 4096:], "tdx").build()
     assert [DATA[4096:8192], DATA[12288:16384]] == contents(file)
 
 
@@ -196,12 +189,12 @@ def test_wrong_columns(arguments: Any, more: Any, message: str) -> None:
 def test_end_of_memory(count: int) -> None:
     """Pages may reach the end of the address space and not go beyond."""
     gpa = (1 << 64) - count * 4096
-    assert count == len(on_tdx().pages(gpa, DATA[: count * 4096], "tdx").build().directives)
-    assert count == len(on_tdx().empty_pages(gpa, count, "tdx").build().directives)
+    assert count == len(tdx_builder().pages(gpa, DATA[: count * 4096], "tdx").build().directives)
+    assert count == len(tdx_builder().empty_pages(gpa, count, "tdx").build().directives)
     with pytest.raises(ValidationError, match=r"end past 2\^64"):
-        on_tdx().pages(gpa, DATA[: count * 4096 + 1], "tdx")
+        tdx_builder().pages(gpa, DATA[: count * 4096 + 1], "tdx")
     with pytest.raises(ValidationError, match=r"end past 2\^64"):
-        on_tdx().empty_pages(gpa, count + 1, "tdx")
+        tdx_builder().empty_pages(gpa, count + 1, "tdx")
 
 
 @pytest.mark.parametrize("count", [1, 20])
@@ -210,13 +203,13 @@ def test_value_that_does_not_fit(count: int) -> None:
     for more, field in (({"gpa": -1}, "gpa"), ({"data_type": 1 << 16}, "data_type")):
         values: Any = {"gpa": 0} | more
         with pytest.raises(FormatError, match=rf"PageData.{field}"):
-            on_tdx().pages(data=DATA[: count * 4096], platform="tdx", **values)
+            tdx_builder().pages(data=DATA[: count * 4096], platform="tdx", **values)
         with pytest.raises(FormatError, match=rf"PageData.{field}"):
-            on_tdx().empty_pages(count=count, platform="tdx", **values)
+            tdx_builder().empty_pages(count=count, platform="tdx", **values)
 
 
 def test_columns_need_one_way_to_say_for_whom() -> None:
     """Either platforms or masks are given, not both and not neither."""
     for more in ({}, {"platform": "tdx", "compatibility_mask": 1}):
         with pytest.raises(ValidationError, match="either platform or compatibility_mask"):
-            on_tdx().page_columns([0, 4096], PAGES, **more)  # type: ignore[arg-type]
+            tdx_builder().page_columns([0, 4096], PAGES, **more)  # type: ignore[arg-type]

@@ -12,8 +12,7 @@ from igvm import Architecture, ValidationError
 from igvm.write.deduplication import References
 from igvm.write.writer import write
 from tests.small_files import raw
-
-PAGE = bytes(range(256)) * 16
+from tests.small_files.contents import PAGE
 
 
 def columns(*rows: tuple[int, int, int, int]) -> tuple[np.ndarray, ...]:

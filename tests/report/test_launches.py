@@ -19,18 +19,14 @@ from igvm.report.measurements import measure_launches
 from igvm.report.refusal import Refusal
 from igvm.report.searches import search_file
 from igvm.report.traces import trace
-from tests.measure_cli.small import (
-    CCA,
+from tests.small_files.built_guests import (
     HELLO_SNP,
-    SEV,
-    SNP,
-    TDX,
-    VBS,
-    guest,
-    hello_file,
+    hello_guest,
     realm,
-    two_vcpus,
+    snp_tdx_guest,
+    two_vcpu_guest,
 )
+from tests.small_files.guests import CCA, SEV, SNP, TDX, VBS
 
 NATIVE = igvm.PlatformType.NATIVE
 
@@ -45,45 +41,47 @@ def test_every_combination() -> None:
         Launch(SNP, "qemu-kvm", 2),
         Launch(VBS, "reference", 1),
         Launch(VBS, "reference", 2),
-    ] == launches(hello_file(), loaders=["reference", "qemu-kvm"], vcpus=[1, 2])
+    ] == launches(hello_guest(), loaders=["reference", "qemu-kvm"], vcpus=[1, 2])
 
 
 def test_all_loaders() -> None:
     """Without a name every loader that loads the platform is meant."""
-    wanted = launches(hello_file(), platforms=[SNP])
+    wanted = launches(hello_guest(), platforms=[SNP])
     assert loaders_of(SNP) == [launch.loader for launch in wanted]
     assert "td-shim" not in loaders_of(SNP)
 
 
 def test_platforms_of_a_file() -> None:
     """Those that are asked for come once each and in that order; none means all."""
-    assert [VBS, SNP] == platforms_of(hello_file(), [VBS, SNP, VBS])
-    assert [NATIVE, SNP, VBS] == platforms_of(hello_file())
+    assert [VBS, SNP] == platforms_of(hello_guest(), [VBS, SNP, VBS])
+    assert [NATIVE, SNP, VBS] == platforms_of(hello_guest())
     with pytest.raises(igvm.ValidationError, match="the file is for SEV_SNP, TDX, not for CCA"):
-        platforms_of(guest(), [CCA])
+        platforms_of(snp_tdx_guest(), [CCA])
 
 
 @pytest.mark.parametrize("platforms", [[], [SNP]])
 def test_a_loader_of_nothing(platforms: list[igvm.PlatformType]) -> None:
     """A loader that loads nothing of what is asked for is refused."""
     with pytest.raises(igvm.ValidationError, match="loader td-shim does not load SEV_SNP"):
-        launches(hello_file(), platforms=platforms, loaders=["td-shim"])
+        launches(hello_guest(), platforms=platforms, loaders=["td-shim"])
 
 
 def test_shared_platforms() -> None:
     """Two launches are compared where both files and all loaders have the platform."""
-    assert [SNP, TDX] == shared_platforms(guest(), guest(), loaders=["reference"])
-    assert [SNP] == shared_platforms(hello_file(), guest(), loaders=["reference"])
-    assert [TDX] == shared_platforms(guest(), guest(), loaders=["reference", "td-shim"])
-    for platforms, second in (([SNP, TDX], two_vcpus()), ([], realm())):
+    assert [SNP, TDX] == shared_platforms(snp_tdx_guest(), snp_tdx_guest(), loaders=["reference"])
+    assert [SNP] == shared_platforms(hello_guest(), snp_tdx_guest(), loaders=["reference"])
+    assert [TDX] == shared_platforms(
+        snp_tdx_guest(), snp_tdx_guest(), loaders=["reference", "td-shim"]
+    )
+    for platforms, second in (([SNP, TDX], two_vcpu_guest()), ([], realm())):
         with pytest.raises(igvm.ValidationError, match="not both launches are for SEV_SNP, TDX"):
-            shared_platforms(guest(), second, platforms=platforms, loaders=["reference"])
+            shared_platforms(snp_tdx_guest(), second, platforms=platforms, loaders=["reference"])
 
 
 def test_results_and_refusals() -> None:
     """A launch has a measurement or says in data why not."""
-    wanted = launches(hello_file(), platforms=[SNP], loaders=["reference", "qemu-kvm"])
-    first, second = measure_launches(hello_file(), wanted, LaunchSettings())
+    wanted = launches(hello_guest(), platforms=[SNP], loaders=["reference", "qemu-kvm"])
+    first, second = measure_launches(hello_guest(), wanted, LaunchSettings())
     assert first.measurement is not None
     assert (HELLO_SNP, None) == (first.measurement.digest.hex(), first.refusal)
     assert second.refusal is not None
@@ -93,7 +91,7 @@ def test_results_and_refusals() -> None:
         second.refusal.hint,
     )
     (again,) = measure_launches(
-        hello_file(), [Launch(SNP, "qemu-kvm", 2)], LaunchSettings(PlanRequest(cpu="EPYC"))
+        hello_guest(), [Launch(SNP, "qemu-kvm", 2)], LaunchSettings(PlanRequest(cpu="EPYC"))
     )
     assert again.measurement is not None
 
@@ -119,7 +117,7 @@ def test_refusal_of_an_error() -> None:
 def test_the_digest_of_a_trace(*, every_page: bool) -> None:
     """It is that of its last step, and that is the measurement."""
     for platform in (SNP, TDX):
-        plan = igvm.plan(guest(), platform)
+        plan = igvm.plan(snp_tdx_guest(), platform)
         traced = trace(plan, every_page=every_page)
         measured = igvm.measure_plan(plan)
         assert traced.steps[-1].digest == traced.digest == measured.digest
@@ -137,20 +135,23 @@ def test_the_trace_of_nothing() -> None:
 
 def test_pages_alike() -> None:
     """Two launches without a difference are alike in all pages."""
-    plan = igvm.plan(guest(), SNP)
+    plan = igvm.plan(snp_tdx_guest(), SNP)
     same = launch_difference(plan, plan)
     assert (None, plan.page_count) == (same.difference, same.alike)
-    other = launch_difference(plan, igvm.plan(guest(byte=2), SNP))
+    other = launch_difference(plan, igvm.plan(snp_tdx_guest(byte=2), SNP))
     assert other.difference is not None
     assert 4 == other.alike == other.difference.index
 
 
 def test_a_search_with_what_is_known() -> None:
     """Settings narrow a search; a platform that the file has not is refused."""
-    digest = igvm.measure(two_vcpus(), SNP, loader="qemu-kvm", vcpus=2).digest
+    digest = igvm.measure(two_vcpu_guest(), SNP, loader="qemu-kvm", vcpus=2).digest
     found = search_file(
-        two_vcpus(), digest, loaders=["qemu-kvm"], settings=LaunchSettings(PlanRequest(cpu="EPYC"))
+        two_vcpu_guest(),
+        digest,
+        loaders=["qemu-kvm"],
+        settings=LaunchSettings(PlanRequest(cpu="EPYC")),
     )
     assert [("qemu-kvm", 2)] == [(match.loader, match.vcpus) for match in found.matches]
     with pytest.raises(igvm.ValidationError, match="not for TDX"):
-        search_file(two_vcpus(), digest, platforms=[TDX])
+        search_file(two_vcpu_guest(), digest, platforms=[TDX])

@@ -7,7 +7,8 @@ import pytest
 import igvm
 from examples.make_hello import vmsa
 from igvm.measurement.first_difference import first_difference
-from tests.measure_cli.small import CCA, SNP, TDX, VBS, guest, hello_file, realm, two_vcpus
+from tests.small_files.built_guests import hello_guest, realm, snp_tdx_guest, two_vcpu_guest
+from tests.small_files.guests import CCA, SNP, TDX, VBS
 
 
 def pages(*addresses: int) -> igvm.LaunchPlan:
@@ -21,17 +22,17 @@ def pages(*addresses: int) -> igvm.LaunchPlan:
 
 def test_same() -> None:
     """Two copies of a file do not part ways, whatever lies where in them."""
-    builder = igvm.Builder.of(hello_file())
+    builder = igvm.Builder.of(hello_guest())
     document = igvm.CorimDocument(compatibility_mask=2, file_offset=0, size_bytes=0)
     other = builder.add(document, data=b"moves the data").to_bytes()
     for platform in (SNP, VBS):
-        plans = igvm.plan(hello_file(), platform), igvm.plan(igvm.parse(other), platform)
+        plans = igvm.plan(hello_guest(), platform), igvm.plan(igvm.parse(other), platform)
         assert first_difference(*plans) is None
 
 
 def test_contents() -> None:
     """A byte that differs is named by its place in the page and in the file."""
-    found = first_difference(igvm.plan(guest(), SNP), igvm.plan(guest(byte=2), SNP))
+    found = first_difference(igvm.plan(snp_tdx_guest(), SNP), igvm.plan(snp_tdx_guest(byte=2), SNP))
     assert found is not None
     assert ("contents", 4, 0, 4096) == (found.kind, found.index, found.offset, found.bytes)
     assert found.first is not None
@@ -40,7 +41,7 @@ def test_contents() -> None:
 
 def test_operation() -> None:
     """The same page loaded in another way names both operations."""
-    plans = [igvm.plan(hello_file(), SNP, loader=name) for name in
+    plans = [igvm.plan(hello_guest(), SNP, loader=name) for name in
              ("igvmmeasure", "igvmmeasure-native-zero")]  # fmt: skip
     found = first_difference(*plans)
     assert found is not None
@@ -53,7 +54,7 @@ def test_operation() -> None:
 
 def test_count() -> None:
     """A parameter area that goes on in one launch is a matter of counts."""
-    plans = [igvm.plan(guest(), SNP, loader=name) for name in ("reference", "igvmmeasure")]
+    plans = [igvm.plan(snp_tdx_guest(), SNP, loader=name) for name in ("reference", "igvmmeasure")]
     for first, second in (plans, plans[::-1]):
         found = first_difference(first, second)
         assert found is not None
@@ -62,7 +63,7 @@ def test_count() -> None:
 
 def test_more_vcpus() -> None:
     """A launch with more VMSAs has a page that the other has not."""
-    plans = [igvm.plan(guest(), SNP, loader="qemu-kvm", vcpus=count, cpu="EPYC")
+    plans = [igvm.plan(snp_tdx_guest(), SNP, loader="qemu-kvm", vcpus=count, cpu="EPYC")
              for count in (1, 2)]  # fmt: skip
     found = first_difference(*plans)
     assert found is not None
@@ -73,8 +74,8 @@ def test_more_vcpus() -> None:
 
 def test_vmsa_fields() -> None:
     """Contexts that differ are told field by field."""
-    one = igvm.plan(two_vcpus(), SNP)
-    other = igvm.plan(two_vcpus(), SNP, loader="qemu-kvm", vcpus=2, sev_features=0x21)
+    one = igvm.plan(two_vcpu_guest(), SNP)
+    other = igvm.plan(two_vcpu_guest(), SNP, loader="qemu-kvm", vcpus=2, sev_features=0x21)
     found = first_difference(one, other)
     assert found is not None
     expected = {
@@ -129,4 +130,4 @@ def test_kinds(kind: str, first: tuple[int, ...], second: tuple[int, ...]) -> No
 def test_platforms() -> None:
     """Launches of different technologies have nothing to compare."""
     with pytest.raises(igvm.MeasurementError, match="nothing in common"):
-        first_difference(igvm.plan(guest(), SNP), igvm.plan(guest(), TDX))
+        first_difference(igvm.plan(snp_tdx_guest(), SNP), igvm.plan(snp_tdx_guest(), TDX))

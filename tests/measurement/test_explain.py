@@ -10,20 +10,15 @@ import pytest
 
 import igvm
 from igvm.measurement.explain import explain
-from tests.measure_cli.small import (
-    CCA,
+from tests.small_files.built_guests import (
     HELLO_SNP,
     HELLO_VBS,
-    SEV,
-    SEV_ES,
-    SNP,
-    TDX,
-    VBS,
-    guest,
-    hello_file,
+    hello_guest,
     realm,
-    two_vcpus,
+    snp_tdx_guest,
+    two_vcpu_guest,
 )
+from tests.small_files.guests import CCA, SEV, SEV_ES, SNP, TDX, VBS
 
 if TYPE_CHECKING:
     from igvm import IgvmFile, PlatformType
@@ -35,14 +30,14 @@ REALM = igvm.RealmParameters(s2sz=40, ripas=((0, 0x200000), (0x40000000, 0x50001
 @pytest.mark.parametrize(
     ("file", "platform", "loader"),
     [
-        (hello_file(), SNP, "reference"),
-        (hello_file(), VBS, "reference"),
-        (guest(), SNP, "qemu-kvm"),
-        (guest(late=True), SNP, "reference"),
-        (guest(), TDX, "reference"),
-        (guest(), TDX, "td-shim"),
-        (two_vcpus(), SEV_ES, "qemu-kvm"),
-        (two_vcpus(), SEV_ES, "igvmmeasure"),
+        (hello_guest(), SNP, "reference"),
+        (hello_guest(), VBS, "reference"),
+        (snp_tdx_guest(), SNP, "qemu-kvm"),
+        (snp_tdx_guest(late=True), SNP, "reference"),
+        (snp_tdx_guest(), TDX, "reference"),
+        (snp_tdx_guest(), TDX, "td-shim"),
+        (two_vcpu_guest(), SEV_ES, "qemu-kvm"),
+        (two_vcpu_guest(), SEV_ES, "igvmmeasure"),
         (realm(), CCA, "reference"),
     ],
     ids=lambda value: getattr(value, "name", None) or (value if isinstance(value, str) else "file"),
@@ -59,7 +54,7 @@ def test_ends_with_the_measurement(
 
 def test_runs() -> None:
     """Pages of one kind at addresses that follow each other are one step."""
-    steps = explain(igvm.plan(guest(), SNP))
+    steps = explain(igvm.plan(snp_tdx_guest(), SNP))
     expected = [
         ("PARAMETER", 0x200000, 3, "", True),
         ("NORMAL", 0x100000, 2, "", True),
@@ -75,23 +70,23 @@ def test_runs() -> None:
 
 def test_every_page() -> None:
     """On request each page is a step, with its own address and source."""
-    steps = list(explain(igvm.plan(guest(), SNP), every_page=True))
+    steps = list(explain(igvm.plan(snp_tdx_guest(), SNP), every_page=True))
     assert [0x200000, 0x201000, 0x202000, 0x100000, 0x101000] == [step.gpa for step in steps[:5]]
     assert steps[3].source + 4096 == steps[4].source
 
 
 def test_links() -> None:
     """Each running digest is the hash over the one before and the page (SNP ABI 8.17.2)."""
-    first, second, *_ = explain(igvm.plan(hello_file(), SNP))
+    first, second, *_ = explain(igvm.plan(hello_guest(), SNP))
     tail = b"\x70\0\1" + bytes(5) + (0x100000).to_bytes(8, "little")
-    code = igvm.plan(hello_file(), SNP).content(second.source)
+    code = igvm.plan(hello_guest(), SNP).content(second.source)
     content = hashlib.sha384(code).digest()
     assert hashlib.sha384(first.digest + content + tail).digest() == second.digest
 
 
 def test_unmeasured_keeps_the_digest() -> None:
     """An operation that the technology does not measure leaves the digest as it was."""
-    steps = list(explain(igvm.plan(guest(), TDX)))
+    steps = list(explain(igvm.plan(snp_tdx_guest(), TDX)))
     shared = next(index for index, step in enumerate(steps) if step.operation == "SHARED")
     assert steps[shared - 1].digest == steps[shared].digest
     assert not steps[shared].measured
@@ -99,13 +94,13 @@ def test_unmeasured_keeps_the_digest() -> None:
 
 def test_sample() -> None:
     """The recorded digests of the sample come out."""
-    ends = [list(explain(igvm.plan(hello_file(), kind)))[-1].digest.hex() for kind in (SNP, VBS)]
+    ends = [list(explain(igvm.plan(hello_guest(), kind)))[-1].digest.hex() for kind in (SNP, VBS)]
     assert [HELLO_SNP, HELLO_VBS] == ends
 
 
 def test_registers() -> None:
     """VBS measures registers after all pages, and each has its name."""
-    steps = explain(igvm.plan(hello_file(), VBS), every_page=True)
+    steps = explain(igvm.plan(hello_guest(), VBS), every_page=True)
     named = [step.note for step in steps if step.operation == "REGISTER"]
     assert ["vCPU 0, VTL 0, RIP", "vCPU 0, VTL 0, RFLAGS"] == named[:2]
 
@@ -143,7 +138,7 @@ def test_realm_needs_parameters() -> None:
 def test_native() -> None:
     """NATIVE has no measurement to explain."""
     with pytest.raises(igvm.MeasurementError, match="NATIVE has no launch measurement"):
-        explain(igvm.plan(hello_file(), igvm.PlatformType.NATIVE))
+        explain(igvm.plan(hello_guest(), igvm.PlatformType.NATIVE))
 
 
 def test_nothing() -> None:

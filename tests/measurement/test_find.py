@@ -11,18 +11,14 @@ from igvm.launch.kvm.vmsa_axes import VMSA_AXES
 from igvm.measurement.search.find import Match, find
 from igvm.measurement.search.vmsa_families import families
 from igvm.measurement.technology_table import technology_of
-from tests.measure_cli.small import (
-    CCA,
-    SEV_ES,
-    SNP,
-    TDX,
-    VBS,
-    guest,
-    hello_file,
-    long_mode,
+from tests.small_files.built_guests import (
+    HELLO_VMSA,
+    hello_guest,
     realm,
-    two_vcpus,
+    snp_tdx_guest,
+    two_vcpu_guest,
 )
+from tests.small_files.guests import CCA, SEV_ES, SNP, TDX, VBS
 
 HASHES = igvm.KernelHashes.of(b"kernel", b"initrd", "console=ttyS0")
 
@@ -56,8 +52,8 @@ def said(match: Match) -> dict[str, Any]:
 def test_planted(options: dict[str, Any]) -> None:
     """A digest made with odd parameters leads back to them, and needs no deviation."""
     most = max(8, options.get("vcpus", 1))
-    made = digest(guest(), **options)
-    found = find(guest(), made, hashes=HASHES, vcpus=range(1, most + 1))
+    made = digest(snp_tdx_guest(), **options)
+    found = find(snp_tdx_guest(), made, hashes=HASHES, vcpus=range(1, most + 1))
     expected = options | ({"hashes": True} if "hashes" in options else {})
     assert expected in [said(match) for match in found.matches]
     assert {()} == {match.deviations for match in found.matches}
@@ -65,25 +61,25 @@ def test_planted(options: dict[str, Any]) -> None:
 
 def test_what_does_not_matter_is_left_out() -> None:
     """A processor is named only where a vCPU starts in reset, features only where they differ."""
-    made = digest(two_vcpus(), loader="qemu-kvm", vcpus=2, sev_features=1)
-    found = find(two_vcpus(), made, names=["qemu-kvm"])
+    made = digest(two_vcpu_guest(), loader="qemu-kvm", vcpus=2, sev_features=1)
+    found = find(two_vcpu_guest(), made, names=["qemu-kvm"])
     assert [{"loader": "qemu-kvm", "vcpus": 2}] == [said(match) for match in found.matches]
 
 
 def test_loaders_that_do_the_same() -> None:
     """VMSAs that QEMU and OpenVMM build alike are those of both, however few vCPUs are searched."""
-    made = digest(guest(), loader="openvmm", vcpus=1)
+    made = digest(snp_tdx_guest(), loader="openvmm", vcpus=1)
     for vcpus in ([1], range(1, 9)):
-        found = find(guest(), made, names=["openvmm"], vcpus=vcpus)
+        found = find(snp_tdx_guest(), made, names=["openvmm"], vcpus=vcpus)
         assert [{"loader": "openvmm", "vcpus": 1}] == [said(match) for match in found.matches]
         assert {()} == {match.deviations for match in found.matches}
 
 
 def test_deviation() -> None:
     """A launch that no loader does is found as the nearest loader and what must be otherwise."""
-    plan = igvm.plan(guest(), SNP)
+    plan = igvm.plan(snp_tdx_guest(), SNP)
     rows = plan.rows[plan.rows["operation"] != igvm.Operation.PARAMETER]
-    found = find(guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
+    found = find(snp_tdx_guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
     assert ("parameter areas do not count",) == found.matches[0].deviations
     assert ["reference"] == [match.loader for match in found.matches]
 
@@ -95,7 +91,7 @@ def test_more_contexts_than_a_search_thinks_of() -> None:
     builder.policy(igvm.SNPPolicy.of(smt=1), snp)
     builder.pages(0x100000, b"code", snp)
     for index in range(1100):
-        builder.context(long_mode(), snp, gpa=0xFFFFFFFFF000, vp_index=index)
+        builder.context(HELLO_VMSA, snp, gpa=0xFFFFFFFFF000, vp_index=index)
     file = igvm.parse(builder.to_bytes())
     built = families(file, SNP, most=1, contexts=[((-1, 0),) * 1024, ((-1, 0),) * 1100])
     alone = families(file, SNP, most=1, contexts=())
@@ -107,23 +103,23 @@ def test_more_contexts_than_a_search_thinks_of() -> None:
 
 def test_fewer_vmsas() -> None:
     """Contexts of the file that were not measured are counted."""
-    plan = igvm.plan(two_vcpus(), SNP)
+    plan = igvm.plan(two_vcpu_guest(), SNP)
     made = igvm.measure_plan(plan.with_rows(plan.rows[:-1])).digest
-    (match,) = find(two_vcpus(), made, names=["reference"]).matches
+    (match,) = find(two_vcpu_guest(), made, names=["reference"]).matches
     assert ("1 of the file's 2 VMSAs measured",) == match.deviations
 
 
 def test_no_vmsa() -> None:
     """A launch without any VMSA is thought of."""
-    plan = igvm.plan(two_vcpus(), SNP)
+    plan = igvm.plan(two_vcpu_guest(), SNP)
     made = igvm.measure_plan(plan.with_rows(plan.rows[:-2])).digest
-    (match,) = find(two_vcpus(), made, names=["reference"]).matches
+    (match,) = find(two_vcpu_guest(), made, names=["reference"]).matches
     assert ("no VMSA is measured",) == match.deviations
 
 
 def test_context_among_pages() -> None:
     """Where pages follow the context, both the loader's order and KVM's are tried."""
-    file = guest(late=True)
+    file = snp_tdx_guest(late=True)
     assert {"loader": "reference"} in map(said, find(file, digest(file)).matches)
     made = digest(file, loader="qemu-kvm", vcpus=2, cpu="EPYC")
     expected = {"loader": "qemu-kvm", "vcpus": 2, "cpu": "EPYC"}
@@ -133,11 +129,11 @@ def test_context_among_pages() -> None:
 @pytest.mark.parametrize(
     ("file", "platform", "options"),
     [
-        (guest(), TDX, {"loader": "reference"}),
-        (guest(), TDX, {"loader": "td-shim"}),
-        (hello_file(), VBS, {"loader": "reference"}),
-        (two_vcpus(), SEV_ES, {"loader": "igvmmeasure"}),
-        (two_vcpus(), SEV_ES, {"loader": "qemu-kvm", "vcpus": 5, "cpu": "EPYC-Rome"}),
+        (snp_tdx_guest(), TDX, {"loader": "reference"}),
+        (snp_tdx_guest(), TDX, {"loader": "td-shim"}),
+        (hello_guest(), VBS, {"loader": "reference"}),
+        (two_vcpu_guest(), SEV_ES, {"loader": "igvmmeasure"}),
+        (two_vcpu_guest(), SEV_ES, {"loader": "qemu-kvm", "vcpus": 5, "cpu": "EPYC-Rome"}),
     ],
     ids=["TDX", "td-shim", "VBS", "igvmmeasure", "SEV-ES"],
 )
@@ -168,15 +164,15 @@ def test_a_realm_that_is_refused() -> None:
 
 def test_registers_left_out() -> None:
     """VBS without registers is a deviation that is tried."""
-    plan = igvm.plan(hello_file(), VBS)
+    plan = igvm.plan(hello_guest(), VBS)
     rows = plan.rows[plan.rows["operation"] != igvm.Operation.VP_CONTEXT]
-    found = find(hello_file(), igvm.measure_plan(plan.with_rows(rows)).digest)
+    found = find(hello_guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
     assert ("no registers are measured",) == found.matches[0].deviations
 
 
 def test_nothing() -> None:
     """A digest of another guest has no match; what was tried and who refused is told."""
-    found = find(two_vcpus(), bytes(48), vcpus=range(1, 9))
+    found = find(two_vcpu_guest(), bytes(48), vcpus=range(1, 9))
     assert [] == found.matches
     assert 1000 < found.tried
     assert ["SEV_SNP openvmm"] == list(found.refused)
@@ -184,8 +180,8 @@ def test_nothing() -> None:
 
 def test_narrowed() -> None:
     """Known parameters make the search small."""
-    whole = find(guest(), bytes(48), platforms=[SNP], vcpus=range(1, 9))
-    some = find(guest(), bytes(48), platforms=[SNP], cpu="EPYC", sev_features=1, vcpus=[2])
+    whole = find(snp_tdx_guest(), bytes(48), platforms=[SNP], vcpus=range(1, 9))
+    some = find(snp_tdx_guest(), bytes(48), platforms=[SNP], cpu="EPYC", sev_features=1, vcpus=[2])
     assert some.tried * 100 < whole.tried
 
 
@@ -193,7 +189,7 @@ def test_progress() -> None:
     """Progress goes from nothing to everything."""
     told: list[tuple[int, int]] = []
     find(
-        guest(),
+        snp_tdx_guest(),
         bytes(48),
         vcpus=[1],
         cpu=0,
@@ -206,13 +202,13 @@ def test_progress() -> None:
 def test_size() -> None:
     """A digest of a size that no platform of the file has is refused."""
     with pytest.raises(igvm.MeasurementError, match="32 bytes is none of SEV_SNP, TDX"):
-        find(guest(), bytes(32))
+        find(snp_tdx_guest(), bytes(32))
 
 
 def test_too_many_vcpus() -> None:
     """A search that would take for ever is refused."""
     with pytest.raises(igvm.MeasurementError, match="at most 1024 vCPUs"):
-        find(guest(), bytes(48), vcpus=[1025])
+        find(snp_tdx_guest(), bytes(48), vcpus=[1025])
 
 
 def parameters(match: Match) -> dict[str, Any]:
@@ -223,25 +219,25 @@ def parameters(match: Match) -> dict[str, Any]:
 
 def test_parameters() -> None:
     """A match tells the parameters that give the digest again."""
-    made = digest(guest(), loader="cloud-hypervisor-kvm", vcpus=3, hashes=HASHES)
-    (match,) = find(guest(), made, hashes=HASHES, platforms=[SNP], vcpus=[3]).matches
-    assert made == digest(guest(), **parameters(match))
-    made = digest(guest(), loader="qemu-kvm", vcpus=3, cpu="EPYC", sev_features=0x21)
-    (match,) = find(guest(), made, names=["qemu-kvm"], vcpus=[3]).matches
-    assert made == digest(guest(), **parameters(match))
+    made = digest(snp_tdx_guest(), loader="cloud-hypervisor-kvm", vcpus=3, hashes=HASHES)
+    (match,) = find(snp_tdx_guest(), made, hashes=HASHES, platforms=[SNP], vcpus=[3]).matches
+    assert made == digest(snp_tdx_guest(), **parameters(match))
+    made = digest(snp_tdx_guest(), loader="qemu-kvm", vcpus=3, cpu="EPYC", sev_features=0x21)
+    (match,) = find(snp_tdx_guest(), made, names=["qemu-kvm"], vcpus=[3]).matches
+    assert made == digest(snp_tdx_guest(), **parameters(match))
 
 
 def test_contexts_go_astray() -> None:
     """Launches that forget or repeat the file's contexts are thought of."""
-    plan = igvm.plan(two_vcpus(), SNP, loader="qemu-kvm", vcpus=2)
+    plan = igvm.plan(two_vcpu_guest(), SNP, loader="qemu-kvm", vcpus=2)
     first, second = plan.rows[-2:]["source"].tolist()
     rows = plan.rows.copy()
     rows["source"][rows["source"] == second] = first
     made = igvm.measure_plan(plan.with_rows(rows)).digest
-    (match,) = find(two_vcpus(), made, names=["qemu-kvm"]).matches
+    (match,) = find(two_vcpu_guest(), made, names=["qemu-kvm"]).matches
     assert ("every vCPU starts with the context of vCPU 0",) == match.deviations
     made = igvm.measure_plan(plan.with_rows(plan.rows[:-1])).digest
-    matches = find(two_vcpus(), made, names=["qemu-kvm"]).matches
+    matches = find(two_vcpu_guest(), made, names=["qemu-kvm"]).matches
     assert ("contexts for vCPU 1 and up are passed over",) in [one.deviations for one in matches]
     assert {1} == {match.vcpus for match in matches}
 
@@ -256,7 +252,7 @@ def test_contexts_go_astray() -> None:
 )
 def test_another_fpu(platform: igvm.PlatformType, fpu: dict[str, int], words: str) -> None:
     """A kernel that does not measure the FPU as QEMU's loader has it is thought of."""
-    plan = igvm.plan(two_vcpus(), platform, loader="qemu-kvm", vcpus=3, cpu="EPYC-Milan")
+    plan = igvm.plan(two_vcpu_guest(), platform, loader="qemu-kvm", vcpus=3, cpu="EPYC-Milan")
     pages = [igvm.SEVVMSA.unpack_from(plan.content(row.source)) for row in list(plan)[-3:]]
     # The third vCPU has no context in the file; only a kernel without FPU changes its VMSA.
     changed = [page.replace(**fpu) for page in pages[:2]]
@@ -264,7 +260,7 @@ def test_another_fpu(platform: igvm.PlatformType, fpu: dict[str, int], words: st
     rows = plan.rows.copy()
     rows["source"][-3:] = [-2, -3, -4]
     other = plan.with_rows(rows, blobs=[page.pack() for page in changed])
-    found = find(two_vcpus(), igvm.measure_plan(other).digest, names=["qemu-kvm"])
+    found = find(two_vcpu_guest(), igvm.measure_plan(other).digest, names=["qemu-kvm"])
     same = {"loader": "qemu-kvm", "vcpus": 3, "cpu": "EPYC-Milan"}
     assert all(same == said(match) for match in found.matches)
     assert any(match.deviations[0].startswith(words) for match in found.matches)
@@ -273,14 +269,14 @@ def test_another_fpu(platform: igvm.PlatformType, fpu: dict[str, int], words: st
 
 def test_another_host() -> None:
     """A launch with the pages of one loader and the VMSAs of another names both."""
-    pages = igvm.plan(guest(), SNP)
-    made = igvm.plan(guest(), SNP, loader="cloud-hypervisor-kvm", vcpus=2)
+    pages = igvm.plan(snp_tdx_guest(), SNP)
+    made = igvm.plan(snp_tdx_guest(), SNP, loader="cloud-hypervisor-kvm", vcpus=2)
     rows = pages.rows.copy()
     vmsas = made.rows[-2:]
     import numpy as np
 
     mixed = made.with_rows(np.concatenate([rows[:-1], vmsas]))
-    found = find(guest(), igvm.measure_plan(mixed).digest, vcpus=[2])
+    found = find(snp_tdx_guest(), igvm.measure_plan(mixed).digest, vcpus=[2])
     words = {word for match in found.matches for word in match.deviations}
     assert "the VMSAs are as for Cloud Hypervisor" in words
 
@@ -319,7 +315,9 @@ PLANTED = [
 )
 def test_what_hosts_vary(platform: igvm.PlatformType, loader: str, axis: str, value: str) -> None:
     """A digest that a host makes by any value of an axis is found, and measured again."""
-    file = {VBS: hello_file(), CCA: realm(), SEV_ES: two_vcpus()}.get(platform) or guest(late=True)
+    file = {VBS: hello_guest(), CCA: realm(), SEV_ES: two_vcpu_guest()}.get(
+        platform
+    ) or snp_tdx_guest(late=True)
     options: dict[str, Any] = {"loader": loader, "host": {axis: value}}
     if platform == CCA:
         options["realm"] = REALM

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.golden_text import is_written_anew
+
 if TYPE_CHECKING:
     import pytest
 
-    from tests.measure_cli.small import Command
+    from tests.cli.conftest import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "measure.md"
 CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 
 
-def test_output_is_real(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every example prints what stands below it; `GOLDEN=write pytest` puts it there."""
+def test_output_is_real(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example prints what stands below it; `IGVM_GOLDEN=write pytest` puts it there."""
     monkeypatch.chdir(ROOT)
 
     def shown(block: re.Match[str]) -> str:
         commands = [line for line in block[0].splitlines() if line.startswith("$ igvm ")]
         assert commands
-        return "".join(f"{line}\n{run(*shlex.split(line)[2:]).out}" for line in commands)
+        return "".join(f"{line}\n{run(*shlex.split(line)[2:]).stdout}" for line in commands)
 
     text = PAGE.read_text()
     current = CONSOLE.sub(shown, text)
-    if os.environ.get("GOLDEN") == "write":
+    if is_written_anew():
         PAGE.write_text(current)
     assert current == text
 

@@ -1,10 +1,8 @@
-"""`igvm measure`: what it prints, and its exit codes."""
+"""`igvm measure`, `explain`, `find` and `diff`: what they print, and their exit codes."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +12,14 @@ import pytest
 
 import igvm
 from igvm.report import schema
-from tests.measure_cli.small import CCA, HELLO_SNP, HELLO_VBS, SEV, SNP
+from tests.golden_text import assert_golden
+from tests.small_files.built_guests import HELLO_SNP, HELLO_VBS
+from tests.small_files.guests import CCA, SEV, SNP
 
 if TYPE_CHECKING:
-    from tests.measure_cli.small import Command
+    from tests.cli.conftest import Run
 
-pytestmark = pytest.mark.usefixtures("files")
+pytestmark = pytest.mark.usefixtures("guests")
 
 GOLDEN = Path(__file__).parent / "golden"
 SNP_ONLY = ("--platform", "SEV_SNP")
@@ -54,15 +54,12 @@ SNP_ONLY = ("--platform", "SEV_SNP")
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
-def test_golden(run: Command, name: str, code: int, arguments: str) -> None:
-    """The output is what it was; `GOLDEN=write pytest` writes it anew."""
-    ran = run(*arguments.split())
-    path = GOLDEN / f"{name}.txt"
-    if os.environ.get("GOLDEN") == "write":
-        path.write_text(ran.out)
-    assert max(map(len, ran.out.splitlines())) <= 80
-    assert (code, "") == (ran.code, ran.err)
-    assert path.read_text() == ran.out
+def test_golden(run: Run, name: str, code: int, arguments: str) -> None:
+    """The output is what it was; `IGVM_GOLDEN=write pytest` writes it anew."""
+    result = run(*arguments.split())
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert (code, "") == (result.exit_code, result.stderr)
+    assert_golden(GOLDEN / f"{name}.txt", result.stdout)
 
 
 @pytest.mark.parametrize(
@@ -80,63 +77,62 @@ def test_golden(run: Command, name: str, code: int, arguments: str) -> None:
     ],
 )
 @pytest.mark.parametrize("mode", ["short", "pretty"])
-def test_json(run: Command, arguments: str, mode: str) -> None:
+def test_json(run: Run, arguments: str, mode: str) -> None:
     """JSON follows the schema that `igvm schema VERB` prints, and says which."""
     verb = arguments.split(maxsplit=1)[0]
-    ran = run(*arguments.split(), f"--json={mode}")
-    value = json.loads(ran.out)
+    result = run(*arguments.split(), f"--json={mode}")
+    value = json.loads(result.stdout)
     jsonschema.Draft202012Validator(schema(verb)).validate(value)
     assert f"igvm.{verb}/1" == value["schema"]
-    assert ("short" == mode) == (1 == ran.out.count("\n"))
+    assert ("short" == mode) == (1 == result.stdout.count("\n"))
 
 
-def test_json_values(measure: Command) -> None:
+def test_json_values(run: Run) -> None:
     """JSON has digests in full and in lower case, and an error in place of a digest."""
-    results = json.loads(measure("hello.igvm", "--json=short").out)["results"]
-    assert [HELLO_SNP, HELLO_VBS] == [one["measurement"]["digest"] for one in results[1:]]
+    results = json.loads(run("measure", "hello.igvm", "--json=short").stdout)["results"]
+    assert [HELLO_SNP, HELLO_VBS] == [result["measurement"]["digest"] for result in results[1:]]
     assert (None, "no launch measurement") == (
         results[0]["measurement"],
         results[0]["refusal"]["message"],
     )
 
 
-def test_bare(measure: Command) -> None:
+def test_bare(run: Run) -> None:
     """--bare prints the digest alone."""
-    assert (0, f"{HELLO_SNP}\n", "") == measure("hello.igvm", *SNP_ONLY, "--bare")
+    result = run("measure", "hello.igvm", *SNP_ONLY, "--bare")
+    assert (0, f"{HELLO_SNP}\n", "") == (result.exit_code, result.stdout, result.stderr)
 
 
-def test_kernel(measure: Command, files: Path) -> None:
+def test_kernel(run: Run, guests: Path) -> None:
     """Kernel, initrd and command line go into the digest; @ reads the line from a file."""
     hashes = igvm.KernelHashes.of(b"kernel", b"kernel", "console=ttyS0")
-    with igvm.open(files / "guest.igvm") as file:
-        made = igvm.measure(file, SNP, loader="cloud-hypervisor-kvm", vcpus=1, hashes=hashes)
-    options = ("--loader", "cloud-hypervisor-kvm", "--vcpus", "1", "--kernel", "kernel")
+    with igvm.open(guests / "guest.igvm") as file:
+        measurement = igvm.measure(file, SNP, loader="cloud-hypervisor-kvm", vcpus=1, hashes=hashes)
+    options = "--loader cloud-hypervisor-kvm --vcpus 1 --kernel kernel --initrd kernel --bare"
     for line in ("console=ttyS0", "@cmdline"):
-        ran = measure(
-            "guest.igvm", *SNP_ONLY, *options, "--initrd", "kernel", "--append", line, "--bare"
-        )
-        assert f"{made.digest.hex()}\n" == ran.out
+        result = run("measure", "guest.igvm", *SNP_ONLY, *options.split(), "--append", line)
+        assert f"{measurement.digest.hex()}\n" == result.stdout
 
 
-def test_realm_options(measure: Command, files: Path) -> None:
+def test_realm_options(run: Run, guests: Path) -> None:
     """Every realm parameter is read."""
     given: dict[str, Any] = {
         "s2sz": 48, "sve_vl": 1, "num_bps": 2, "num_wps": 3, "pmu_num_ctrs": 4, "flags": 1,
     }  # fmt: skip
     text = ",".join(f"{name}={value}" for name, value in given.items())
     parameters = igvm.RealmParameters(**given, rmm=(2, 0))
-    with igvm.open(files / "realm.igvm") as file:
-        made = igvm.measure(file, CCA, realm=parameters)
-    ran = measure("realm.igvm", "--realm", f"{text},rmm=2.0", "--bare")
-    assert f"{made.digest.hex()}\n" == ran.out
+    with igvm.open(guests / "realm.igvm") as file:
+        measurement = igvm.measure(file, CCA, realm=parameters)
+    result = run("measure", "realm.igvm", "--realm", f"{text},rmm=2.0", "--bare")
+    assert f"{measurement.digest.hex()}\n" == result.stdout
 
 
-def test_other_platforms_are_still_told(measure: Command) -> None:
+def test_other_platforms_are_still_told(run: Run) -> None:
     """One platform that cannot be measured does not hide the others, and the exit code tells."""
-    ran = measure("guest.igvm", "--loader", "qemu-kvm")
-    assert 2 == ran.code
-    assert "needs the number of vCPUs" in ran.err
-    assert 2 == len(ran.err.splitlines())
+    result = run("measure", "guest.igvm", "--loader", "qemu-kvm")
+    assert 2 == result.exit_code
+    assert "needs the number of vCPUs" in result.stderr
+    assert 2 == len(result.stderr.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -200,21 +196,21 @@ def test_other_platforms_are_still_told(measure: Command) -> None:
         (2, f"find {HELLO_VBS} realm.igvm", "parameters that the VMM chooses"),
     ],
 )
-def test_refused(run: Command, code: int, arguments: str, message: str) -> None:
+def test_refused(run: Run, code: int, arguments: str, message: str) -> None:
     """What cannot be done is said in one line and a hint, and nothing is guessed."""
-    ran = run(*arguments.split())
-    assert code == ran.code
-    lines = ran.err.splitlines()
+    result = run(*arguments.split())
+    assert code == result.exit_code
+    lines = result.stderr.splitlines()
     assert message in lines[0]
     assert "hint:" not in lines[0]
     assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("hint: "))
 
 
-def test_table_without_a_digest(measure: Command) -> None:
+def test_table_without_a_digest(run: Run) -> None:
     """A table that has no digest at all is an error."""
-    ran = measure("two.igvm", *SNP_ONLY, "--loader", "qemu-kvm", "--vcpus", "1,1")
-    assert 3 == ran.code
-    assert "the context is for vCPU 1 and there are 1" in ran.err
+    result = run("measure", "two.igvm", *SNP_ONLY, "--loader", "qemu-kvm", "--vcpus", "1,1")
+    assert 3 == result.exit_code
+    assert "the context is for vCPU 1 and there are 1" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -232,52 +228,51 @@ def test_table_without_a_digest(measure: Command) -> None:
     ],
 )
 def test_find_in_several_files(
-    run: Command, files: Path, code: int, names: str, complaints: list[str]
+    run: Run, guests: Path, code: int, names: str, complaints: list[str]
 ) -> None:
     """No file stops the others, what cannot be searched is told, and the exit code is the worst."""
     builder = igvm.Builder(revision=2)
     builder.pages(0, b"code", builder.platform(SEV))
-    builder.save(files / "sev.igvm")
-    (files / "broken.igvm").write_bytes(b"broken")
+    builder.save(guests / "sev.igvm")
+    (guests / "broken.igvm").write_bytes(b"broken")
     paths = [f"{name}.igvm" for name in names.split()]
-    ran = run("find", HELLO_SNP, *paths, "--vcpus", "1", "--cpu", "EPYC")
-    assert code == ran.code
-    told = [line for line in ran.err.splitlines() if not line.startswith("hint: ")]
+    result = run("find", HELLO_SNP, *paths, "--vcpus", "1", "--cpu", "EPYC")
+    assert code == result.exit_code
+    told = [line for line in result.stderr.splitlines() if not line.startswith("hint: ")]
     assert len(complaints) == len(told)
     assert all(complaint in line for complaint, line in zip(complaints, told, strict=True))
     searched = [path for path in paths if not any(path in complaint for complaint in complaints)]
-    assert searched == [line for line in ran.out.splitlines() if line.endswith(".igvm")]
-    assert ("found  " in ran.out) == ("hello.igvm" in searched)
+    assert searched == [line for line in result.stdout.splitlines() if line.endswith(".igvm")]
+    assert ("found  " in result.stdout) == ("hello.igvm" in searched)
 
 
-def test_find_reads_standard_input_too(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_reads_standard_input_too(run: Run) -> None:
     """A dash is a file like any other."""
-    stream = io.TextIOWrapper(io.BytesIO(Path("hello.igvm").read_bytes()))
-    monkeypatch.setattr("sys.stdin", stream)
-    ran = run("find", HELLO_SNP, "-", "two.igvm", "--loader", "reference")
+    data = Path("hello.igvm").read_bytes()
+    result = run("find", HELLO_SNP, "-", "two.igvm", "--loader", "reference", stdin=data)
     assert ["<stdin>", "two.igvm"] == [
-        line for line in ran.out.splitlines() if line in {"<stdin>", "two.igvm"}
+        line for line in result.stdout.splitlines() if line in {"<stdin>", "two.igvm"}
     ]
-    assert 0 == ran.code
+    assert 0 == result.exit_code
 
 
-def test_a_found_digest_is_measured_again(run: Command) -> None:
+def test_a_found_digest_is_measured_again(run: Run) -> None:
     """The options of a match give `igvm measure` the digest that was searched for."""
     digest = run(
         "measure", "guest.igvm", "--platform", "snp", "--loader", "QEMU_KVM", "--vcpus", "3",
         "--cpu", "EPYC-Rome", "--sev-features", "21", "--bare",
-    ).out.strip()  # fmt: skip
-    ran = run("find", digest, "guest.igvm", "--vcpus", "1-4", "--json")
-    (match, *_) = json.loads(ran.out)["files"][0]["search"]["matches"]
+    ).stdout.strip()  # fmt: skip
+    result = run("find", digest, "guest.igvm", "--vcpus", "1-4", "--json")
+    (match, *_) = json.loads(result.stdout)["files"][0]["search"]["matches"]
     assert ("qemu-kvm", 3, "EPYC-Rome", 0x21) == (
         match["loader"],
         match["vcpus"],
         match["cpu"],
         match["sev_features"],
     )
-    text = run("find", digest, "guest.igvm", "--vcpus", "1-4").out
+    text = run("find", digest, "guest.igvm", "--vcpus", "1-4").stdout
     options = re.split(r"\n  (?! )|\nfound", text)[0].removeprefix("found")
-    assert f"{digest}\n" == run("measure", "guest.igvm", *options.split(), "--bare").out
+    assert f"{digest}\n" == run("measure", "guest.igvm", *options.split(), "--bare").stdout
 
 
 @pytest.mark.parametrize(
@@ -295,16 +290,16 @@ def test_a_found_digest_is_measured_again(run: Command) -> None:
         (3, "guest.igvm none.igvm"),
     ],
 )
-def test_exit_codes_of_diff(run: Command, code: int, arguments: str) -> None:
+def test_exit_codes_of_diff(run: Run, code: int, arguments: str) -> None:
     """Nothing differs, something does, the question is wrong, a file cannot be read."""
-    ran = run("diff", *arguments.split())
-    assert code == ran.code
-    assert (code < 2) == bool(ran.out)
-    assert (code < 2) == (not ran.err)
+    result = run("diff", *arguments.split())
+    assert code == result.exit_code
+    assert (code < 2) == bool(result.stdout)
+    assert (code < 2) == (not result.stderr)
 
 
-def test_expect_says_what_searches(measure: Command) -> None:
+def test_expect_says_what_searches(run: Run) -> None:
     """Where a digest is another, the verb that searches for it is named; else it is not."""
-    other = measure("guest.igvm", "--platform", "tdx", "--expect", HELLO_SNP).out
+    other = run("measure", "guest.igvm", "--platform", "tdx", "--expect", HELLO_SNP).stdout
     assert "`igvm find HEX guest.igvm` searches for what leads to the expected digest\n" in other
-    assert "igvm find" not in measure("hello.igvm", "--expect", HELLO_SNP).out
+    assert "igvm find" not in run("measure", "hello.igvm", "--expect", HELLO_SNP).stdout

@@ -1,0 +1,82 @@
+"""Guests put together with igvm.Builder: for SNP and TDX, for two vCPUs, a Realm, the example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import igvm
+from examples.make_hello import hello, vmsa
+from tests.small_files.contents import REC
+from tests.small_files.guests import CCA, SEV_ES, SNP, TDX, VMSA_GPA
+
+# From `igvm measure examples/hello.igvm`; the oracle agrees (tests/measurement).
+HELLO_SNP = (
+    "1d7f08439518e5944063467de559edd62ceda4f25c928ac4"
+    "eaeaf5bfeecafe5956c605b7cf8d22ab869abb253be55bc1"
+)
+HELLO_VBS = "cc39ef35d8fdbf9699caa2e15dcb7d5835120965cc9bad73e884ba38d693deb9"
+
+_CODE_SEGMENT = vmsa().cs.replace(attrib=0x29B)
+HELLO_VMSA = vmsa().replace(cs=_CODE_SEGMENT, cr0=0x80000011, cr3=0x1000, cr4=0x20, efer=0x1D00)
+"""The example's context in 64-bit mode, which OpenVMM wants."""
+
+
+def tdx_builder(**fixed: Any) -> igvm.Builder:
+    """A builder of a file for TDX, which has a header of 24 bytes and no other."""
+    builder = igvm.Builder(**fixed)
+    builder.platform(TDX)
+    return builder
+
+
+def hello_guest() -> igvm.IgvmFile:
+    """The example for NATIVE, SEV_SNP and VSM_ISOLATION."""
+    return igvm.parse(hello().to_bytes())
+
+
+def snp_tdx_guest(*, byte: int = 1, late: bool = False) -> igvm.IgvmFile:
+    """A guest for SNP and TDX with a parameter area, data, empty, shared and unmeasured pages.
+
+    Args:
+        byte: what fills its second page.
+        late: whether pages come after the context.
+    """
+    builder = igvm.Builder(revision=2)
+    snp, tdx = builder.platform(SNP), builder.platform(TDX)
+    platforms = [snp, tdx]
+    builder.policy(igvm.SNPPolicy.of(smt=1), snp)
+    area = builder.parameter_area(3 * 4096)
+    builder.insert(area, 0x200000, platforms)
+    builder.pages(0x100000, bytes([7]) * 4096 + bytes([byte]) * 4096, platforms)
+    builder.empty_pages(0x102000, 2, platforms)
+    builder.pages(0x104000, b"s" * 4096, platforms, flags=igvm.PageDataFlags.SHARED)
+    builder.empty_pages(0x105000, 1, platforms, flags=igvm.PageDataFlags.UNMEASURED)
+    builder.context(HELLO_VMSA, snp, gpa=VMSA_GPA)
+    if late:
+        builder.pages(0x106000, b"l" * 4096, platforms)
+    return igvm.parse(builder.to_bytes())
+
+
+def two_vcpu_guest() -> igvm.IgvmFile:
+    """A guest for SNP and SEV-ES with two contexts."""
+    builder = igvm.Builder(revision=2)
+    snp, sev_es = builder.platform(SNP), builder.platform(SEV_ES)
+    platforms = [snp, sev_es]
+    builder.policy(igvm.SNPPolicy.of(smt=1), platforms)
+    builder.pages(0x100000, b"code", platforms)
+    builder.empty_pages(0x101000, 1, platforms)
+    for platform, features in ((snp, igvm.SEVFeatures.SNP), (sev_es, igvm.SEVFeatures(0))):
+        for index, rip in enumerate((0x100000, 0x5000)):
+            context = HELLO_VMSA.replace(rip=rip, sev_features=features)
+            builder.context(context, platform, gpa=VMSA_GPA, vp_index=index)
+    return igvm.parse(builder.to_bytes())
+
+
+def realm() -> igvm.IgvmFile:
+    """A guest for CCA with a runnable REC and one that is not."""
+    builder = igvm.Builder(revision=2, architecture=igvm.Architecture.AARCH64)
+    cca = builder.platform(CCA)
+    builder.pages(0x100000, b"code", cca)
+    builder.empty_pages(0x101000, 1, cca, flags=igvm.PageDataFlags.UNMEASURED)
+    builder.context(REC.replace(pc=0x100000), cca)
+    builder.context(REC.replace(pc=0x100000, flags=0), cca, vp_index=1)
+    return igvm.parse(builder.to_bytes())
