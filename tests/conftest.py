@@ -51,12 +51,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marker = metafunc.definition.get_closest_marker("corpus")
     patterns = (marker.args if marker else ()) or ("**/*.igvm",)
-    found = sorted({path for pattern in patterns for path in CORPUS.glob(pattern)})
-    if CORPUS.is_dir() and not found:
+    paths = sorted({path for pattern in patterns for path in CORPUS.glob(pattern)})
+    if CORPUS.is_dir() and not paths:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: no file matches {patterns}")
     metafunc.parametrize(
         "corpus_file",
-        [pytest.param(path, id=path.relative_to(CORPUS).as_posix()) for path in found]
+        [pytest.param(path, id=path.relative_to(CORPUS).as_posix()) for path in paths]
         or [pytest.param(CORPUS, marks=pytest.mark.skip(CORPUS_MISSING), id="missing")],
     )
 

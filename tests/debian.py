@@ -25,19 +25,19 @@ def unpacked(cache: pytest.Cache, package: str, *, suite: str | None = None) -> 
         suite: of Debian, such as `forky`; by default whatever this machine has packages from.
     """
     folder = cache.mkdir("debian")
-    found = folder / f"{package}-{suite or 'here'}"
+    target = folder / f"{package}-{suite or 'here'}"
     # Workers of one run take turns; the first does the work.
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            if not found.exists():
-                unpack(package, found, *(settings(folder, suite) if suite else ()))
+            if not target.exists():
+                unpack(package, target, *(settings(folder, suite) if suite else ()))
         except (OSError, UnavailableError) as error:
             missing = f"Debian's package {package} cannot be had: {error}"
             if os.environ.get("CI") == "true":
                 pytest.fail(missing)
             pytest.skip(missing)
-    return found
+    return target
 
 
 def mirror() -> str:
@@ -49,8 +49,8 @@ def mirror() -> str:
     folder = Path("/etc/apt")
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
-    found = re.findall(r"^(?:URIs:|deb(?:\s+\[.*?\])?)\s+(\S+)", text, re.MULTILINE)
-    for address in found:
+    addresses = re.findall(r"^(?:URIs:|deb(?:\s+\[.*?\])?)\s+(\S+)", text, re.MULTILINE)
+    for address in addresses:
         if "debian" in address and "security" not in address:
             return str(address)
     raise UnavailableError("apt's sources name no Debian mirror")

@@ -63,22 +63,22 @@ def test_is_not_too_long(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_nothing_is_left_for_later(path: Path) -> None:
     """The library has no notes about what is still to be done in it."""
-    found = [
+    offending = [
         f"{path}:{number}: {line.strip()}"
         for number, line in enumerate(read(path).splitlines(), start=1)
         if LEFT_FOR_LATER.search(line)
     ]
-    assert not found
+    assert not offending
 
 
 @pytest.mark.parametrize("path", TESTS, ids=str)
 def test_tests_say_what_they_show(path: Path) -> None:
     """The docstring of a test is one sentence."""
-    found = [
+    offending = [
         f"{path}:{node.lineno}: {node.name}"
         for node in ast.walk(ast.parse(read(path)))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
         and not is_one_sentence(ast.get_docstring(node))
     ]
-    assert not found
+    assert not offending

@@ -49,9 +49,9 @@ def test_every_link_leads_somewhere(link: str) -> None:
 
 def test_the_sample_is_what_its_script_makes(tmp_path: Path) -> None:
     """examples/hello.igvm is made by examples/make_hello.py and by nothing else."""
-    made = tmp_path / "hello.igvm"
-    subprocess.run([sys.executable, ROOT / "examples" / "make_hello.py", made], check=True)
-    assert made.read_bytes() == (ROOT / "examples" / "hello.igvm").read_bytes()
+    path = tmp_path / "hello.igvm"
+    subprocess.run([sys.executable, ROOT / "examples" / "make_hello.py", path], check=True)
+    assert path.read_bytes() == (ROOT / "examples" / "hello.igvm").read_bytes()
 
 
 def test_the_library_is_documented() -> None:

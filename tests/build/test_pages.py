@@ -107,8 +107,8 @@ def test_columns() -> None:
     assert [1, 2, 4, 0xFFFFFFFF] == table.column("compatibility_mask").tolist()
     assert [0, 4, 0, 2] == table.column("flags").tolist()
     assert [0, 0, 3, 9] == table.column("data_type").tolist()
-    one, two = DATA[:4096], DATA[4096:8192]
-    assert [two, b"", one, two] == contents(file)
+    first, second = DATA[:4096], DATA[4096:8192]
+    assert [second, b"", first, second] == contents(file)
 
 
 def test_no_columns() -> None:

@@ -82,8 +82,8 @@ def _data(record: Any, blob: bytes) -> Any:
 
 def _headers(kinds: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[list[tuple[Any, Any]]]:
     """Up to six headers with their data."""
-    one = st.tuples(st.one_of(*kinds.values()), BLOBS)
-    return st.lists(one.map(lambda pair: (pair[0], _data(*pair))), max_size=6)
+    header = st.tuples(st.one_of(*kinds.values()), BLOBS)
+    return st.lists(header.map(lambda pair: (pair[0], _data(*pair))), max_size=6)
 
 
 def build(headers: list[tuple[Any, Any]]) -> Builder:
@@ -118,9 +118,9 @@ def test_what_goes_in_comes_out(headers: list[tuple[Any, Any]]) -> None:
     """Every record comes back with its data, in the order of the calls."""
     file = build(headers).build()
     expected = in_order(headers)
-    found = list(file.headers)[3:]
-    assert [type_of(record) for record, _ in expected] == [header.header_type for header in found]
-    for (record, data), header in zip(expected, found, strict=True):
+    added = list(file.headers)[3:]
+    assert [type_of(record) for record, _ in expected] == [header.header_type for header in added]
+    for (record, data), header in zip(expected, added, strict=True):
         changes = {}
         if hasattr(record, "file_offset"):
             changes["file_offset"] = header.record.file_offset  # type: ignore[union-attr]

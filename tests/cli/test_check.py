@@ -40,9 +40,9 @@ def test_an_error_is_found(run: Run) -> None:
 def test_rule_sets(run: Run, sets: list[str], arguments: list[str]) -> None:
     """The rule sets that are asked for are the ones that answer."""
     result = run("check", "--json", *arguments, "bad.igvm")
-    (one,) = json.loads(result.stdout)["files"]
-    assert sets == [two["rules"] for two in one["results"]]
-    assert {"rejected"} == {two["verdict"] for two in one["results"]}
+    (checked,) = json.loads(result.stdout)["files"]
+    assert sets == [judged["rules"] for judged in checked["results"]]
+    assert {"rejected"} == {judged["verdict"] for judged in checked["results"]}
     assert 1 == result.exit_code
 
 
@@ -52,15 +52,15 @@ def test_severity(run: Run) -> None:
         severity: json.loads(run("check", "--json", "--severity", severity, "full.igvm").stdout)
         for severity in ("note", "warning", "error")
     }
-    counts = [len(one["files"][0]["results"][0]["findings"]) for one in listed.values()]
+    counts = [len(report["files"][0]["results"][0]["findings"]) for report in listed.values()]
     assert counts == sorted(counts, reverse=True)
     assert counts[0] > counts[2]
 
 
 def test_most(run: Run) -> None:
     """A rule that is broken in many places is listed so often as asked for."""
-    (one,) = json.loads(run("check", "--json", "--most", "1", "full.igvm").stdout)["files"]
-    rules = [two["rule"] for two in one["results"][0]["findings"]]
+    (checked,) = json.loads(run("check", "--json", "--most", "1", "full.igvm").stdout)["files"]
+    rules = [finding["rule"] for finding in checked["results"][0]["findings"]]
     assert len(rules) == len(set(rules))
 
 
@@ -86,7 +86,7 @@ def test_all_files_are_checked(run: Run, folder: Path) -> None:
     result = run("check", "missing.igvm", "bad.igvm", "none.igvm", "also.igvm", "good.igvm")
     assert "igvm: missing.igvm: No such file or directory\n" == result.stderr
     assert ["bad.igvm", "none.igvm", "also.igvm", "good.igvm"] == [
-        one.partition(":")[0] for one in result.stdout.splitlines() if not one.startswith(" ")
+        line.partition(":")[0] for line in result.stdout.splitlines() if not line.startswith(" ")
     ]
     assert 3 == result.exit_code
 
@@ -107,8 +107,8 @@ def test_rules_are_listed(run: Run) -> None:
 def test_a_rule_is_explained(run: Run) -> None:
     """A rule is explained with its clause; as JSON too."""
     assert "Source: " in run("rules", "checksum").stdout
-    (one,) = json.loads(run("rules", "checksum", "--json").stdout)["rules"]
-    assert ("checksum", ["spec"]) == (one["name"], one["rule_sets"])
+    (rule,) = json.loads(run("rules", "checksum", "--json").stdout)["rules"]
+    assert ("checksum", ["spec"]) == (rule["name"], rule["rule_sets"])
 
 
 def test_rules_of_a_loader(run: Run) -> None:
@@ -122,7 +122,7 @@ def test_rules_of_a_loader(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (
             ["overlap", "--rules", "spec"],
@@ -131,10 +131,10 @@ def test_rules_of_a_loader(run: Run) -> None:
         (["--rules", "spec", "--loader", "openvmm"], "--rules and --loader do not go together"),
     ],
 )
-def test_rules_that_do_not_go_together(run: Run, arguments: list[str], said: str) -> None:
+def test_rules_that_do_not_go_together(run: Run, arguments: list[str], message: str) -> None:
     """A rule of another set, and two sets at once, are usage errors."""
     result = run("rules", *arguments)
-    assert (f"igvm: rules: {said}\nhint: see igvm rules --help\n", 2) == (
+    assert (f"igvm: rules: {message}\nhint: see igvm rules --help\n", 2) == (
         result.stderr,
         result.exit_code,
     )

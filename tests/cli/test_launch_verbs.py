@@ -238,9 +238,9 @@ def test_find_in_several_files(
     paths = [f"{name}.igvm" for name in names.split()]
     result = run("find", HELLO_SNP, *paths, "--vcpus", "1", "--cpu", "EPYC")
     assert code == result.exit_code
-    told = [line for line in result.stderr.splitlines() if not line.startswith("hint: ")]
-    assert len(complaints) == len(told)
-    assert all(complaint in line for complaint, line in zip(complaints, told, strict=True))
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("hint: ")]
+    assert len(complaints) == len(lines)
+    assert all(complaint in line for complaint, line in zip(complaints, lines, strict=True))
     searched = [path for path in paths if not any(path in complaint for complaint in complaints)]
     assert searched == [line for line in result.stdout.splitlines() if line.endswith(".igvm")]
     assert ("found  " in result.stdout) == ("hello.igvm" in searched)
@@ -300,6 +300,6 @@ def test_exit_codes_of_diff(run: Run, code: int, arguments: str) -> None:
 
 def test_expect_says_what_searches(run: Run) -> None:
     """Where a digest is another, the verb that searches for it is named; else it is not."""
-    other = run("measure", "guest.igvm", "--platform", "tdx", "--expect", HELLO_SNP).stdout
-    assert "`igvm find HEX guest.igvm` searches for what leads to the expected digest\n" in other
+    text = run("measure", "guest.igvm", "--platform", "tdx", "--expect", HELLO_SNP).stdout
+    assert "`igvm find HEX guest.igvm` searches for what leads to the expected digest\n" in text
     assert "igvm find" not in run("measure", "hello.igvm", "--expect", HELLO_SNP).stdout

@@ -100,8 +100,8 @@ def test_loaders_of_the_options() -> None:
     value = launch_options.LOADER.value
     assert isinstance(value, Group)
     assert tuple(igvm.loaders()) == value.names() == value.read("ALL")
-    both = ("cloud-hypervisor-kvm", "cloud-hypervisor-mshv")
-    assert both == value.read("Cloud_Hypervisor")
+    group = ("cloud-hypervisor-kvm", "cloud-hypervisor-mshv")
+    assert group == value.read("Cloud_Hypervisor")
     assert ("qemu-kvm",) == value.read("qemu_KVM")
 
 

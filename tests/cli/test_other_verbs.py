@@ -33,10 +33,10 @@ def test_rewrite(run: Run, folder: Path) -> None:
 def test_rewrite_canonical(run: Run, folder: Path) -> None:
     """The canonical form is what the library makes, and it is said that it differs."""
     result = run("rewrite", "--canonical", "full.igvm", "-o", "canonical.igvm")
-    made = (folder / "canonical.igvm").read_bytes()
-    assert igvm.canonical(igvm.open(folder / "full.igvm")).to_bytes() == made
-    said = f"canonical.igvm: differs from full.igvm, {len(made):,} bytes from 14,736\n"
-    assert (said, 0) == (result.stdout, result.exit_code)
+    canonical = (folder / "canonical.igvm").read_bytes()
+    assert igvm.canonical(igvm.open(folder / "full.igvm")).to_bytes() == canonical
+    expected = f"canonical.igvm: differs from full.igvm, {len(canonical):,} bytes from 14,736\n"
+    assert (expected, 0) == (result.stdout, result.exit_code)
     again = run("rewrite", "--canonical", "canonical.igvm", "-o", "again.igvm")
     assert again.stdout.startswith("again.igvm: identical to canonical.igvm")
 
@@ -89,7 +89,7 @@ def test_what_completes(
     monkeypatch.setenv("COMP_WORDS", words)
     monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
     lines = run().stdout.splitlines()
-    assert completed == {one.partition(",")[2] for one in lines}
+    assert completed == {line.partition(",")[2] for line in lines}
 
 
 def test_manual_page_is_up_to_date() -> None:

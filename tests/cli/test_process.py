@@ -147,9 +147,9 @@ def modules(*arguments: str) -> set[str]:
     command = [sys.executable, "-X", "importtime", "-m", "igvm", *arguments]
     lines = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True).stderr
     return {
-        one.rpartition("|")[2].strip().partition(".")[0]
-        for one in lines.splitlines()
-        if one.startswith("import time:")
+        line.rpartition("|")[2].strip().partition(".")[0]
+        for line in lines.splitlines()
+        if line.startswith("import time:")
     }
 
 
@@ -175,16 +175,16 @@ def test_measure_loads_what_it_needs(tmp_path: Path) -> None:
     path.write_bytes(raw.file(raw.platform(2), raw.page(0x1000)))
     command = [sys.executable, "-X", "importtime", "-m", "igvm", "measure", str(path)]
     result = subprocess.run(command, capture_output=True, check=False, timeout=60, text=True)
-    loaded = {one.rpartition("|")[2].strip() for one in result.stderr.splitlines()}
+    loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert {"igvm.measurement.measure", "numpy"} < loaded
     assert not loaded & {"igvm.spec.hyperv", "igvm.checks.specification", "rich", "cryptography"}
 
 
 def test_profiler_sees_the_end(folder: Path) -> None:
     """A profiler gets to write what it found: the command leaves in a hurry only when alone."""
-    command = [sys.executable, "-m", "cProfile", "-o", "found", "-m", "igvm", "info", "good.igvm"]
+    command = [sys.executable, "-m", "cProfile", "-o", "profile", "-m", "igvm", "info", "good.igvm"]
     subprocess.run(command, capture_output=True, check=True, timeout=60, cwd=folder)
-    assert (folder / "found").stat().st_size > 0
+    assert (folder / "profile").stat().st_size > 0
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["info", "good.igvm"]])

@@ -68,7 +68,9 @@ def entries(run: Run, *arguments: str) -> list[tuple[int, int]]:
     """Position and count of each entry of a dump."""
     result = run("dump", "--json=short", *arguments)
     assert 0 == result.exit_code, result.stderr
-    return [(one["index"], one.get("count", 1)) for one in json.loads(result.stdout)["headers"]]
+    return [
+        (entry["index"], entry.get("count", 1)) for entry in json.loads(result.stdout)["headers"]
+    ]
 
 
 @pytest.mark.parametrize(

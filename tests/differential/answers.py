@@ -47,7 +47,7 @@ def expected(verdict: Verdict) -> str:
     return verdict.error.removesuffix("/UnsupportedRegister").replace("/", ".")
 
 
-def found(findings: Sequence[Finding], release: str) -> str:
+def rule_of(findings: Sequence[Finding], release: str) -> str:
     """Name of the rule that the only error finding names; empty where there is none."""
     errors = [finding for finding in findings if finding.is_error]
     assert len(errors) < 2, errors
@@ -60,7 +60,7 @@ def differences(oracle: Oracle, files: Sequence[bytes], release: Release) -> lis
     verdicts = oracle.parse_many(files, release=release)
     for number, (data, verdict) in enumerate(zip(files, verdicts, strict=True)):
         findings = verdict_of_bytes(data, release)
-        theirs, ours = expected(verdict), found(findings, release)
+        theirs, ours = expected(verdict), rule_of(findings, release)
         if theirs != ours:
             lines.append(f"file {number}: {theirs or 'accepted'}, not {ours or 'accepted'}")
             continue

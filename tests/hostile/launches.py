@@ -34,17 +34,17 @@ def launch(data: bytes) -> int:
     for platform in igvm.PlatformType:
         for name, loader in igvm.loaders().items():
             for hashes in (None, _HASHES)[: 1 + loader.takes_hashes]:
-                made = attempt(
+                plan = attempt(
                     igvm.plan, file, platform, loader=name, vcpus=2, cpu="EPYC", hashes=hashes
                 )
-                if made is not None:
-                    plans.append(made)
+                if plan is not None:
+                    plans.append(plan)
     done = [attempt(igvm.measure_plan, plan, realm=REALM) for plan in plans]
-    for plan, found in zip(plans, done, strict=True):
-        if found is not None and plan.page_count <= _MOST_STEPS:
+    for plan, measurement in zip(plans, done, strict=True):
+        if measurement is not None and plan.page_count <= _MOST_STEPS:
             for every_page in (False, True):
                 steps = list(explain(plan, realm=REALM, every_page=every_page))
-                assert not steps or found.digest == steps[-1].digest
+                assert not steps or measurement.digest == steps[-1].digest
         attempt(first_difference, plans[0], plan)
     for judge in LOADERS:
         for finding in igvm.lint(file, judge):
@@ -52,4 +52,4 @@ def launch(data: bytes) -> int:
             str(finding)
     options = {"vcpus": [2], "cpu": 0, "sev_features": 1, "realm": REALM, "hashes": _HASHES}
     attempt(find, file, bytes(48), **options)
-    return sum(found is not None for found in done)
+    return sum(measurement is not None for measurement in done)

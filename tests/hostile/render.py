@@ -32,7 +32,7 @@ def every_way(file: igvm.IgvmFile) -> None:
 
 def _fits(lines: Iterable[Line]) -> None:
     """No line is wider than a terminal, and none steers it."""
-    for one in lines:
-        text = report.plain(one)
+    for line in lines:
+        text = report.plain(line)
         assert text.isprintable()
         assert len(text) <= 80, text

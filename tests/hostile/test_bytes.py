@@ -21,7 +21,9 @@ def _long_bodies(data: bytes) -> list[tuple[int, int]]:
     """Where the ID block and the VBS measurement lie, past their first fields."""
     headers = igvm.parse(data).headers
     return [
-        (one.offset + 48, one.offset + 8 + len(one.body)) for one in headers if len(one.body) > 256
+        (header.offset + 48, header.offset + 8 + len(header.body))
+        for header in headers
+        if len(header.body) > 256
     ]
 
 

@@ -69,7 +69,7 @@ numbers = st.one_of(st.sampled_from(NUMBERS_64), st.integers(0, (1 << 64) - 1))
 def headers(draw: st.DrawFn) -> bytes:
     """A header of a known or an unknown type whose fields are boundary values or anything."""
     kind = draw(
-        st.one_of(st.sampled_from([int(one) for one in HEADERS]), st.integers(0, 0xFFFFFFFF))
+        st.one_of(st.sampled_from([int(kind) for kind in HEADERS]), st.integers(0, 0xFFFFFFFF))
     )
     spec = HEADERS.get(kind & 0x7FFFFFFF)  # type: ignore[call-overload]
     if spec is None or spec.record is None or draw(st.integers(0, 9)) == 0:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def errors(path: Path, loader: str) -> list[str]:
     """The errors of a file."""
     with igvm.open(path) as file:
-        return [str(one) for one in lint(file, loader) if one.is_error]
+        return [str(finding) for finding in lint(file, loader) if finding.is_error]
 
 
 @pytest.mark.corpus("**/*.igvm")
@@ -36,7 +36,9 @@ def test_every_file_is_judged(corpus_file: Path) -> None:
     for loader in LOADERS:
         findings = lint(file, loader)
         if parse.get("verdict") == "panic":
-            refused = [one for one in findings if one.rule == f"loader/{loader}/refused"]
+            refused = [
+                finding for finding in findings if finding.rule == f"loader/{loader}/refused"
+            ]
             assert len(refused) == 1
             # Release 0.4 may stop before it gets there.
             crash = "crashes the reference" in refused[0].message
@@ -80,8 +82,8 @@ def test_igvmfilegen_files_are_openvmms(corpus_file: Path) -> None:
     with igvm.open(corpus_file) as file:
         platforms = set(file.platform_masks)
         is_x64 = file.architecture == igvm.Architecture.X64
-    found = errors(corpus_file, "openvmm")
+    reasons = errors(corpus_file, "openvmm")
     is_snp = igvm.PlatformType.SEV_SNP in platforms
     fit = is_x64 and igvm.PlatformType.VSM_ISOLATION in platforms and not is_snp
-    assert fit == (found == [])
-    assert is_snp == ("/platform-vtl]" in " ".join(found))
+    assert fit == (reasons == [])
+    assert is_snp == ("/platform-vtl]" in " ".join(reasons))

@@ -90,9 +90,9 @@ def test_extreme_fields(name: str) -> None:
 def test_mutated_examples() -> None:
     """The examples of the rules with random bytes changed."""
     chance = random.Random(3)
-    for one in EXAMPLES.values():
+    for example in EXAMPLES.values():
         for _ in range(2):
-            bent = bytearray(one.bad)
+            bent = bytearray(example.bad)
             for _ in range(chance.randint(1, 4)):
                 bent[chance.randrange(len(bent))] = chance.randrange(256)
             judge(with_checksum(bent))

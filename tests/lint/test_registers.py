@@ -23,8 +23,8 @@ CODE_32 = CODE_64.replace(attrib=0xC9B)
 
 def errors(data: bytes, loader: str) -> set[str]:
     """The names of the rules that have an error."""
-    found = lint(igvm.parse(data), loader)
-    return {one.rule.rpartition("/")[2] for one in found if one.is_error}
+    findings = lint(igvm.parse(data), loader)
+    return {finding.rule.rpartition("/")[2] for finding in findings if finding.is_error}
 
 
 def shown(value: object) -> str:
@@ -134,7 +134,7 @@ def test_fields_that_are_not_handed_on(registers: dict[str, object], loaders: li
 def test_where_a_vmsa_may_be(gpa: int, loaders: list[str]) -> None:
     """KVM's own address suits every loader on KVM, and RAM suits Cloud Hypervisor."""
     data = guest_bytes(KVM_VMSA, gpa=gpa)
-    assert loaders == [one for one in (*ALL, CH_MSHV) if "vmsa-gpa" in errors(data, one)]
+    assert loaders == [loader for loader in (*ALL, CH_MSHV) if "vmsa-gpa" in errors(data, loader)]
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_what_lies_over_a_context(loader: str, other: bytes, *, ends: bool) -> N
 
 def test_a_second_context_at_one_address_is_no_warning() -> None:
     """Where Cloud Hypervisor ends it does not take the last."""
-    once = bytes_for(SNP, policy(), *[context(at(0), gpa=0x5000)] * 2, data=KVM_VMSA.pack())
-    rules = {one.rule for one in lint(igvm.parse(once), CH_KVM)}
+    data = bytes_for(SNP, policy(), *[context(at(0), gpa=0x5000)] * 2, data=KVM_VMSA.pack())
+    rules = {finding.rule for finding in lint(igvm.parse(data), CH_KVM)}
     assert f"loader/{CH_KVM}/context-overlap" in rules
     assert f"loader/{CH_KVM}/context-twice" not in rules
 

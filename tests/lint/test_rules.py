@@ -29,7 +29,7 @@ def example(rule: LoaderRule, owners: tuple[igvm.Loader, ...]) -> Example:
     return EXAMPLES[rule.name, owners[0].name]
 
 
-def found(data: bytes, loader: str) -> dict[str, igvm.Finding]:
+def first_findings(data: bytes, loader: str) -> dict[str, igvm.Finding]:
     """The first finding of every rule that has one."""
     findings = lint(igvm.parse(data), loader)
     return {finding.rule: finding for finding in reversed(findings)}
@@ -45,7 +45,7 @@ def test_finds_what_it_is_about(rule: LoaderRule, owners: tuple[igvm.Loader, ...
     """Each loader of a rule has a finding of its severity that cites its source."""
     for loader in owners:
         name = f"loader/{loader.name}/{rule.name}"
-        finding = found(example(rule, owners).bad, loader.name).get(name)
+        finding = first_findings(example(rule, owners).bad, loader.name).get(name)
         assert finding is not None
         assert rule.severity == finding.severity
         assert rule.source in finding.message
@@ -56,7 +56,7 @@ def test_finds_what_it_is_about(rule: LoaderRule, owners: tuple[igvm.Loader, ...
 def test_leaves_others_alone(rule: LoaderRule, owners: tuple[igvm.Loader, ...]) -> None:
     """A file like it without the fault has no finding of the rule."""
     for loader in owners:
-        findings = found(example(rule, owners).good, loader.name)
+        findings = first_findings(example(rule, owners).good, loader.name)
         assert f"loader/{loader.name}/{rule.name}" not in findings
 
 
@@ -74,7 +74,7 @@ def test_leaves_others_alone(rule: LoaderRule, owners: tuple[igvm.Loader, ...]) 
 )
 def test_fine_files_boot(data: bytes, loader: str) -> None:
     """A file that is made for a loader has no errors there."""
-    assert not [str(one) for one in lint(igvm.parse(data), loader) if one.is_error]
+    assert not [str(finding) for finding in lint(igvm.parse(data), loader) if finding.is_error]
 
 
 @each_rule
@@ -133,8 +133,8 @@ def test_most_limits_what_is_listed() -> None:
     """The last of the listed places of a rule counts the others."""
     data = bytes_for(NATIVE, *[page(0x1000 + 0x2000 * i, kind=1) for i in range(5)])
     rule = "loader/qemu-tcg/page-special"
-    special = [one for one in lint(igvm.parse(data), "qemu-tcg", most=2) if one.rule == rule]
-    assert [0, 3] == [one.more for one in special]
+    findings = lint(igvm.parse(data), "qemu-tcg", most=2)
+    assert [0, 3] == [finding.more for finding in findings if finding.rule == rule]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_finding_says_where_and_what(
     """A finding names header, field and value, and the value lies at its offset."""
     name, loader = key
     data = EXAMPLES[key].bad
-    finding = found(data, loader)[f"loader/{loader}/{name}"]
+    finding = first_findings(data, loader)[f"loader/{loader}/{name}"]
     assert (header, field, value) == (finding.header_type, finding.field, finding.value)
     assert words in finding.message
     if value is not None and field != "gpa":
@@ -197,16 +197,16 @@ def test_a_finding_says_where_and_what(
 @pytest.mark.parametrize("name", LOADERS)
 def test_a_finding_can_be_shown(name: str) -> None:
     """Findings are shown and raised like those of a check."""
-    for one in EXAMPLES.values():
-        for finding in lint(igvm.parse(one.bad), name):
+    for files in EXAMPLES.values():
+        for finding in lint(igvm.parse(files.bad), name):
             assert finding.rule in str(finding)
             assert finding.message in str(finding.error("file.igvm"))
 
 
 def test_both_platforms_are_judged() -> None:
     """OpenVMM is told which platform to start, so a file for two is held against both."""
-    both = bytes_for((VBS, SNP), page(0x1000, kind=1))
-    only = bytes_for((VBS, SNP), page(0x1000, mask=2, kind=1))
-    assert "loader/openvmm/page-special" in found(both, "openvmm")
-    assert "loader/openvmm/page-special" not in found(only, "openvmm")
-    assert "loader/openvmm/context-count" in found(only, "openvmm")
+    for_vbs = bytes_for((VBS, SNP), page(0x1000, kind=1))
+    for_snp = bytes_for((VBS, SNP), page(0x1000, mask=2, kind=1))
+    assert "loader/openvmm/page-special" in first_findings(for_vbs, "openvmm")
+    assert "loader/openvmm/page-special" not in first_findings(for_snp, "openvmm")
+    assert "loader/openvmm/context-count" in first_findings(for_snp, "openvmm")

@@ -119,14 +119,16 @@ def test_a_range_of_ram() -> None:
     """A range of RAM is one step, and every entry that the RMM measures is one on request."""
     parameters = msgspec.structs.replace(REALM, ripas=((0x1FF000, 0x401000), (0x1000, 0x2000)))
     plan = igvm.plan(realm(), CCA)
-    whole = [one for one in explain(plan, realm=parameters) if one.operation == "RIPAS"]
+    whole = [step for step in explain(plan, realm=parameters) if step.operation == "RIPAS"]
     every = [
-        one for one in explain(plan, realm=parameters, every_page=True) if one.operation == "RIPAS"
+        step
+        for step in explain(plan, realm=parameters, every_page=True)
+        if step.operation == "RIPAS"
     ]
-    assert ["0x1ff000 to 0x401000, 3 entries", "0x1000 to 0x2000"] == [one.note for one in whole]
+    assert ["0x1ff000 to 0x401000, 3 entries", "0x1000 to 0x2000"] == [step.note for step in whole]
     expected = ["0x1ff000 to 0x200000", "0x200000 to 0x400000", "0x400000 to 0x401000"]
-    assert [*expected, "0x1000 to 0x2000"] == [one.note for one in every]
-    assert [every[2].digest, every[3].digest] == [one.digest for one in whole]
+    assert [*expected, "0x1000 to 0x2000"] == [step.note for step in every]
+    assert [every[2].digest, every[3].digest] == [step.digest for step in whole]
 
 
 def test_realm_needs_parameters() -> None:

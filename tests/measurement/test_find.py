@@ -28,7 +28,7 @@ def digest(file: igvm.IgvmFile, platform: igvm.PlatformType = SNP, **options: An
     return igvm.measure(file, platform, **options).digest
 
 
-def said(match: Match) -> dict[str, Any]:
+def stated(match: Match) -> dict[str, Any]:
     """What a match says of the parameters, apart from what it leaves open."""
     names = ("loader", "vcpus", "cpu", "sev_features", "hashes")
     return {name: value for name in names if (value := getattr(match, name))}
@@ -52,36 +52,36 @@ def said(match: Match) -> dict[str, Any]:
 def test_planted(options: dict[str, Any]) -> None:
     """A digest made with odd parameters leads back to them, and needs no deviation."""
     most = max(8, options.get("vcpus", 1))
-    made = digest(snp_tdx_guest(), **options)
-    found = find(snp_tdx_guest(), made, hashes=HASHES, vcpus=range(1, most + 1))
+    planted = digest(snp_tdx_guest(), **options)
+    search = find(snp_tdx_guest(), planted, hashes=HASHES, vcpus=range(1, most + 1))
     expected = options | ({"hashes": True} if "hashes" in options else {})
-    assert expected in [said(match) for match in found.matches]
-    assert {()} == {match.deviations for match in found.matches}
+    assert expected in [stated(match) for match in search.matches]
+    assert {()} == {match.deviations for match in search.matches}
 
 
 def test_what_does_not_matter_is_left_out() -> None:
     """A processor is named only where a vCPU starts in reset, features only where they differ."""
-    made = digest(two_vcpu_guest(), loader="qemu-kvm", vcpus=2, sev_features=1)
-    found = find(two_vcpu_guest(), made, names=["qemu-kvm"])
-    assert [{"loader": "qemu-kvm", "vcpus": 2}] == [said(match) for match in found.matches]
+    planted = digest(two_vcpu_guest(), loader="qemu-kvm", vcpus=2, sev_features=1)
+    search = find(two_vcpu_guest(), planted, names=["qemu-kvm"])
+    assert [{"loader": "qemu-kvm", "vcpus": 2}] == [stated(match) for match in search.matches]
 
 
 def test_loaders_that_do_the_same() -> None:
     """VMSAs that QEMU and OpenVMM build alike are those of both, however few vCPUs are searched."""
-    made = digest(snp_tdx_guest(), loader="openvmm", vcpus=1)
+    planted = digest(snp_tdx_guest(), loader="openvmm", vcpus=1)
     for vcpus in ([1], range(1, 9)):
-        found = find(snp_tdx_guest(), made, names=["openvmm"], vcpus=vcpus)
-        assert [{"loader": "openvmm", "vcpus": 1}] == [said(match) for match in found.matches]
-        assert {()} == {match.deviations for match in found.matches}
+        search = find(snp_tdx_guest(), planted, names=["openvmm"], vcpus=vcpus)
+        assert [{"loader": "openvmm", "vcpus": 1}] == [stated(match) for match in search.matches]
+        assert {()} == {match.deviations for match in search.matches}
 
 
 def test_deviation() -> None:
     """A launch that no loader does is found as the nearest loader and what must be otherwise."""
     plan = igvm.plan(snp_tdx_guest(), SNP)
     rows = plan.rows[plan.rows["operation"] != igvm.Operation.PARAMETER]
-    found = find(snp_tdx_guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
-    assert ("parameter areas do not count",) == found.matches[0].deviations
-    assert ["reference"] == [match.loader for match in found.matches]
+    search = find(snp_tdx_guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
+    assert ("parameter areas do not count",) == search.matches[0].deviations
+    assert ["reference"] == [match.loader for match in search.matches]
 
 
 def test_more_contexts_than_a_search_thinks_of() -> None:
@@ -95,7 +95,7 @@ def test_more_contexts_than_a_search_thinks_of() -> None:
     file = igvm.parse(builder.to_bytes())
     built = families(file, SNP, most=1, contexts=[((-1, 0),) * 1024, ((-1, 0),) * 1100])
     alone = families(file, SNP, most=1, contexts=())
-    sizes = [len(one.pages) for one in built[: len(built) - len(alone)]]
+    sizes = [len(family.pages) for family in built[: len(built) - len(alone)]]
     assert sizes.count(1024) > sizes.count(1100) == 1
     (match,) = find(file, digest(file), names=["reference"], vcpus=[1]).matches
     assert ((), None) == (match.deviations, match.sev_features)
@@ -104,26 +104,26 @@ def test_more_contexts_than_a_search_thinks_of() -> None:
 def test_fewer_vmsas() -> None:
     """Contexts of the file that were not measured are counted."""
     plan = igvm.plan(two_vcpu_guest(), SNP)
-    made = igvm.measure_plan(plan.with_rows(plan.rows[:-1])).digest
-    (match,) = find(two_vcpu_guest(), made, names=["reference"]).matches
+    planted = igvm.measure_plan(plan.with_rows(plan.rows[:-1])).digest
+    (match,) = find(two_vcpu_guest(), planted, names=["reference"]).matches
     assert ("1 of the file's 2 VMSAs measured",) == match.deviations
 
 
 def test_no_vmsa() -> None:
     """A launch without any VMSA is thought of."""
     plan = igvm.plan(two_vcpu_guest(), SNP)
-    made = igvm.measure_plan(plan.with_rows(plan.rows[:-2])).digest
-    (match,) = find(two_vcpu_guest(), made, names=["reference"]).matches
+    planted = igvm.measure_plan(plan.with_rows(plan.rows[:-2])).digest
+    (match,) = find(two_vcpu_guest(), planted, names=["reference"]).matches
     assert ("no VMSA is measured",) == match.deviations
 
 
 def test_context_among_pages() -> None:
     """Where pages follow the context, both the loader's order and KVM's are tried."""
     file = snp_tdx_guest(late=True)
-    assert {"loader": "reference"} in map(said, find(file, digest(file)).matches)
-    made = digest(file, loader="qemu-kvm", vcpus=2, cpu="EPYC")
+    assert {"loader": "reference"} in map(stated, find(file, digest(file)).matches)
+    planted = digest(file, loader="qemu-kvm", vcpus=2, cpu="EPYC")
     expected = {"loader": "qemu-kvm", "vcpus": 2, "cpu": "EPYC"}
-    assert expected in map(said, find(file, made).matches)
+    assert expected in map(stated, find(file, planted).matches)
 
 
 @pytest.mark.parametrize(
@@ -141,62 +141,64 @@ def test_technologies(
     file: igvm.IgvmFile, platform: igvm.PlatformType, options: dict[str, Any]
 ) -> None:
     """Every technology is searched."""
-    found = find(file, digest(file, platform, **options))
-    assert (platform, options) in [(match.platform, said(match)) for match in found.matches]
+    search = find(file, digest(file, platform, **options))
+    assert (platform, options) in [(match.platform, stated(match)) for match in search.matches]
 
 
 def test_realm() -> None:
     """A Realm is searched with the parameters that are given, and not without."""
     parameters = igvm.RealmParameters(s2sz=40)
-    made = digest(realm(), CCA, realm=parameters)
-    assert "reference" == find(realm(), made, realm=parameters).matches[0].loader
+    planted = digest(realm(), CCA, realm=parameters)
+    assert "reference" == find(realm(), planted, realm=parameters).matches[0].loader
     with pytest.raises(igvm.MeasurementError, match="parameters that the VMM chooses"):
-        find(realm(), made)
+        find(realm(), planted)
 
 
 def test_a_realm_that_is_refused() -> None:
     """What the RMM refuses does not end the search, and is told."""
-    found = find(realm(), bytes(32), realm=igvm.RealmParameters(s2sz=31))
-    assert [] == found.matches
-    assert {"CCA reference"} == set(found.refused)
-    assert "s2sz is 31" in found.refused["CCA reference"]
+    search = find(realm(), bytes(32), realm=igvm.RealmParameters(s2sz=31))
+    assert [] == search.matches
+    assert {"CCA reference"} == set(search.refused)
+    assert "s2sz is 31" in search.refused["CCA reference"]
 
 
 def test_registers_left_out() -> None:
     """VBS without registers is a deviation that is tried."""
     plan = igvm.plan(hello_guest(), VBS)
     rows = plan.rows[plan.rows["operation"] != igvm.Operation.VP_CONTEXT]
-    found = find(hello_guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
-    assert ("no registers are measured",) == found.matches[0].deviations
+    search = find(hello_guest(), igvm.measure_plan(plan.with_rows(rows)).digest)
+    assert ("no registers are measured",) == search.matches[0].deviations
 
 
 def test_nothing() -> None:
     """A digest of another guest has no match; what was tried and who refused is told."""
-    found = find(two_vcpu_guest(), bytes(48), vcpus=range(1, 9))
-    assert [] == found.matches
-    assert 1000 < found.tried
-    assert ["SEV_SNP openvmm"] == list(found.refused)
+    search = find(two_vcpu_guest(), bytes(48), vcpus=range(1, 9))
+    assert [] == search.matches
+    assert 1000 < search.tried
+    assert ["SEV_SNP openvmm"] == list(search.refused)
 
 
 def test_narrowed() -> None:
     """Known parameters make the search small."""
     whole = find(snp_tdx_guest(), bytes(48), platforms=[SNP], vcpus=range(1, 9))
-    some = find(snp_tdx_guest(), bytes(48), platforms=[SNP], cpu="EPYC", sev_features=1, vcpus=[2])
-    assert some.tried * 100 < whole.tried
+    narrow = find(
+        snp_tdx_guest(), bytes(48), platforms=[SNP], cpu="EPYC", sev_features=1, vcpus=[2]
+    )
+    assert narrow.tried * 100 < whole.tried
 
 
 def test_progress() -> None:
     """Progress goes from nothing to everything."""
-    told: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     find(
         snp_tdx_guest(),
         bytes(48),
         vcpus=[1],
         cpu=0,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: steps.append((done, total)),
     )
-    (total,) = {total for _, total in told}
-    assert list(range(total + 1)) == [done for done, _ in told]
+    (total,) = {total for _, total in steps}
+    assert list(range(total + 1)) == [done for done, _ in steps]
 
 
 def test_size() -> None:
@@ -214,17 +216,17 @@ def test_too_many_vcpus() -> None:
 def parameters(match: Match) -> dict[str, Any]:
     """How `igvm.measure` is told what a match says."""
     hashes = {"hashes": HASHES} if match.hashes else {}
-    return said(match) | hashes | ({"host": match.host} if match.host else {})
+    return stated(match) | hashes | ({"host": match.host} if match.host else {})
 
 
 def test_parameters() -> None:
     """A match tells the parameters that give the digest again."""
-    made = digest(snp_tdx_guest(), loader="cloud-hypervisor-kvm", vcpus=3, hashes=HASHES)
-    (match,) = find(snp_tdx_guest(), made, hashes=HASHES, platforms=[SNP], vcpus=[3]).matches
-    assert made == digest(snp_tdx_guest(), **parameters(match))
-    made = digest(snp_tdx_guest(), loader="qemu-kvm", vcpus=3, cpu="EPYC", sev_features=0x21)
-    (match,) = find(snp_tdx_guest(), made, names=["qemu-kvm"], vcpus=[3]).matches
-    assert made == digest(snp_tdx_guest(), **parameters(match))
+    planted = digest(snp_tdx_guest(), loader="cloud-hypervisor-kvm", vcpus=3, hashes=HASHES)
+    (match,) = find(snp_tdx_guest(), planted, hashes=HASHES, platforms=[SNP], vcpus=[3]).matches
+    assert planted == digest(snp_tdx_guest(), **parameters(match))
+    planted = digest(snp_tdx_guest(), loader="qemu-kvm", vcpus=3, cpu="EPYC", sev_features=0x21)
+    (match,) = find(snp_tdx_guest(), planted, names=["qemu-kvm"], vcpus=[3]).matches
+    assert planted == digest(snp_tdx_guest(), **parameters(match))
 
 
 def test_contexts_go_astray() -> None:
@@ -233,12 +235,14 @@ def test_contexts_go_astray() -> None:
     first, second = plan.rows[-2:]["source"].tolist()
     rows = plan.rows.copy()
     rows["source"][rows["source"] == second] = first
-    made = igvm.measure_plan(plan.with_rows(rows)).digest
-    (match,) = find(two_vcpu_guest(), made, names=["qemu-kvm"]).matches
+    planted = igvm.measure_plan(plan.with_rows(rows)).digest
+    (match,) = find(two_vcpu_guest(), planted, names=["qemu-kvm"]).matches
     assert ("every vCPU starts with the context of vCPU 0",) == match.deviations
-    made = igvm.measure_plan(plan.with_rows(plan.rows[:-1])).digest
-    matches = find(two_vcpu_guest(), made, names=["qemu-kvm"]).matches
-    assert ("contexts for vCPU 1 and up are passed over",) in [one.deviations for one in matches]
+    planted = igvm.measure_plan(plan.with_rows(plan.rows[:-1])).digest
+    matches = find(two_vcpu_guest(), planted, names=["qemu-kvm"]).matches
+    assert ("contexts for vCPU 1 and up are passed over",) in [
+        match.deviations for match in matches
+    ]
     assert {1} == {match.vcpus for match in matches}
 
 
@@ -259,25 +263,25 @@ def test_another_fpu(platform: igvm.PlatformType, fpu: dict[str, int], words: st
     changed.append(pages[2].replace(**fpu) if platform == SEV_ES else pages[2])
     rows = plan.rows.copy()
     rows["source"][-3:] = [-2, -3, -4]
-    other = plan.with_rows(rows, blobs=[page.pack() for page in changed])
-    found = find(two_vcpu_guest(), igvm.measure_plan(other).digest, names=["qemu-kvm"])
+    changed_plan = plan.with_rows(rows, blobs=[page.pack() for page in changed])
+    search = find(two_vcpu_guest(), igvm.measure_plan(changed_plan).digest, names=["qemu-kvm"])
     same = {"loader": "qemu-kvm", "vcpus": 3, "cpu": "EPYC-Milan"}
-    assert all(same == said(match) for match in found.matches)
-    assert any(match.deviations[0].startswith(words) for match in found.matches)
-    assert {1} == {len(match.deviations) for match in found.matches}
+    assert all(same == stated(match) for match in search.matches)
+    assert any(match.deviations[0].startswith(words) for match in search.matches)
+    assert {1} == {len(match.deviations) for match in search.matches}
 
 
 def test_another_host() -> None:
     """A launch with the pages of one loader and the VMSAs of another names both."""
     pages = igvm.plan(snp_tdx_guest(), SNP)
-    made = igvm.plan(snp_tdx_guest(), SNP, loader="cloud-hypervisor-kvm", vcpus=2)
+    kvm_plan = igvm.plan(snp_tdx_guest(), SNP, loader="cloud-hypervisor-kvm", vcpus=2)
     rows = pages.rows.copy()
-    vmsas = made.rows[-2:]
+    vmsas = kvm_plan.rows[-2:]
     import numpy as np
 
-    mixed = made.with_rows(np.concatenate([rows[:-1], vmsas]))
-    found = find(snp_tdx_guest(), igvm.measure_plan(mixed).digest, vcpus=[2])
-    words = {word for match in found.matches for word in match.deviations}
+    mixed = kvm_plan.with_rows(np.concatenate([rows[:-1], vmsas]))
+    search = find(snp_tdx_guest(), igvm.measure_plan(mixed).digest, vcpus=[2])
+    words = {word for match in search.matches for word in match.deviations}
     assert "the VMSAs are as for Cloud Hypervisor" in words
 
 
@@ -326,9 +330,9 @@ def test_what_hosts_vary(platform: igvm.PlatformType, loader: str, axis: str, va
         options |= {"vcpus": 2, "cpu": "EPYC"}
     if loader != "qemu-kvm" and axis in built - {"vmm"}:
         options["host"] = {"vmm": "qemu", axis: value}
-    made = digest(file, platform, **options)
-    found = find(file, made, platforms=[platform], vcpus=[1, 2], realm=options.get("realm"))
-    assert found.matches
-    for match in found.matches:
+    planted = digest(file, platform, **options)
+    search = find(file, planted, platforms=[platform], vcpus=[1, 2], realm=options.get("realm"))
+    assert search.matches
+    for match in search.matches:
         again = parameters(match) | ({"realm": REALM} if platform == CCA else {})
-        assert made == digest(file, platform, **again)
+        assert planted == digest(file, platform, **again)

@@ -24,31 +24,38 @@ def test_same() -> None:
     """Two copies of a file do not part ways, whatever lies where in them."""
     builder = igvm.Builder.of(hello_guest())
     document = igvm.CorimDocument(compatibility_mask=2, file_offset=0, size_bytes=0)
-    other = builder.add(document, data=b"moves the data").to_bytes()
+    copy = builder.add(document, data=b"moves the data").to_bytes()
     for platform in (SNP, VBS):
-        plans = igvm.plan(hello_guest(), platform), igvm.plan(igvm.parse(other), platform)
+        plans = igvm.plan(hello_guest(), platform), igvm.plan(igvm.parse(copy), platform)
         assert first_difference(*plans) is None
 
 
 def test_contents() -> None:
     """A byte that differs is named by its place in the page and in the file."""
-    found = first_difference(igvm.plan(snp_tdx_guest(), SNP), igvm.plan(snp_tdx_guest(byte=2), SNP))
-    assert found is not None
-    assert ("contents", 4, 0, 4096) == (found.kind, found.index, found.offset, found.bytes)
-    assert found.first is not None
-    assert 0x101000 == found.first.gpa
+    difference = first_difference(
+        igvm.plan(snp_tdx_guest(), SNP), igvm.plan(snp_tdx_guest(byte=2), SNP)
+    )
+    assert difference is not None
+    assert ("contents", 4, 0, 4096) == (
+        difference.kind,
+        difference.index,
+        difference.offset,
+        difference.bytes,
+    )
+    assert difference.first is not None
+    assert 0x101000 == difference.first.gpa
 
 
 def test_operation() -> None:
     """The same page loaded in another way names both operations."""
     plans = [igvm.plan(hello_guest(), SNP, loader=name) for name in
              ("igvmmeasure", "igvmmeasure-native-zero")]  # fmt: skip
-    found = first_difference(*plans)
-    assert found is not None
-    assert found.first is not None
-    assert found.second is not None
+    difference = first_difference(*plans)
+    assert difference is not None
+    assert difference.first is not None
+    assert difference.second is not None
     assert ("operation", "NORMAL", "ZERO") == (
-        found.kind, found.first.operation, found.second.operation,
+        difference.kind, difference.first.operation, difference.second.operation,
     )  # fmt: skip
 
 
@@ -56,35 +63,35 @@ def test_count() -> None:
     """A parameter area that goes on in one launch is a matter of counts."""
     plans = [igvm.plan(snp_tdx_guest(), SNP, loader=name) for name in ("reference", "igvmmeasure")]
     for first, second in (plans, plans[::-1]):
-        found = first_difference(first, second)
-        assert found is not None
-        assert ("count", 1) == (found.kind, found.index)
+        difference = first_difference(first, second)
+        assert difference is not None
+        assert ("count", 1) == (difference.kind, difference.index)
 
 
 def test_more_vcpus() -> None:
     """A launch with more VMSAs has a page that the other has not."""
     plans = [igvm.plan(snp_tdx_guest(), SNP, loader="qemu-kvm", vcpus=count, cpu="EPYC")
              for count in (1, 2)]  # fmt: skip
-    found = first_difference(*plans)
-    assert found is not None
-    assert ("missing", None) == (found.kind, found.first)
-    assert found.second is not None
-    assert 1 == found.second.vp_index
+    difference = first_difference(*plans)
+    assert difference is not None
+    assert ("missing", None) == (difference.kind, difference.first)
+    assert difference.second is not None
+    assert 1 == difference.second.vp_index
 
 
 def test_vmsa_fields() -> None:
     """Contexts that differ are told field by field."""
-    one = igvm.plan(two_vcpu_guest(), SNP)
-    other = igvm.plan(two_vcpu_guest(), SNP, loader="qemu-kvm", vcpus=2, sev_features=0x21)
-    found = first_difference(one, other)
-    assert found is not None
+    plain = igvm.plan(two_vcpu_guest(), SNP)
+    changed = igvm.plan(two_vcpu_guest(), SNP, loader="qemu-kvm", vcpus=2, sev_features=0x21)
+    difference = first_difference(plain, changed)
+    assert difference is not None
     expected = {
         "cr4": ("0x20", "0x60"),
         "sev_features": ("0x1", "0x21"),
         "mxcsr": ("0x0", "0x1f80"),
         "x87_fcw": ("0x0", "0x37f"),
     }
-    assert expected == {field.name: (field.first, field.second) for field in found.fields}
+    assert expected == {field.name: (field.first, field.second) for field in difference.fields}
 
 
 def test_segments() -> None:
@@ -96,18 +103,22 @@ def test_segments() -> None:
     builder.context(vmsa().replace(cs=igvm.SEVSelector(base=16)), snp, gpa=0xFFFFFFFFF000)
     plan = igvm.plan(igvm.parse(builder.to_bytes()), SNP)
     contexts = plan.rows[plan.of(igvm.Operation.VP_CONTEXT)]
-    found = first_difference(plan.with_rows(contexts[:1]), plan.with_rows(contexts[1:]))
-    assert found is not None
-    assert ["cs.selector", "cs.attrib", "cs.limit", "cs.base"] == [one.name for one in found.fields]
+    difference = first_difference(plan.with_rows(contexts[:1]), plan.with_rows(contexts[1:]))
+    assert difference is not None
+    assert ["cs.selector", "cs.attrib", "cs.limit", "cs.base"] == [
+        field.name for field in difference.fields
+    ]
 
 
 def test_registers() -> None:
     """VBS and CCA contexts are compared register by register."""
     plan = igvm.plan(realm(), CCA)
     contexts = plan.rows[2:]
-    found = first_difference(plan.with_rows(contexts[:1]), plan.with_rows(contexts[1:]))
-    assert found is not None
-    assert [("flags", "0x1", "0x0")] == [(one.name, one.first, one.second) for one in found.fields]
+    difference = first_difference(plan.with_rows(contexts[:1]), plan.with_rows(contexts[1:]))
+    assert difference is not None
+    assert [("flags", "0x1", "0x0")] == [
+        (field.name, field.first, field.second) for field in difference.fields
+    ]
 
 
 @pytest.mark.parametrize(
@@ -121,10 +132,10 @@ def test_registers() -> None:
 )
 def test_kinds(kind: str, first: tuple[int, ...], second: tuple[int, ...]) -> None:
     """Order, addresses and missing pages are told apart, whichever launch comes first."""
-    for one, other in ((first, second), (second, first)):
-        found = first_difference(pages(*one), pages(*other))
-        assert found is not None
-        assert kind == found.kind
+    for before, after in ((first, second), (second, first)):
+        difference = first_difference(pages(*before), pages(*after))
+        assert difference is not None
+        assert kind == difference.kind
 
 
 def test_platforms() -> None:

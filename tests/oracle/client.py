@@ -119,10 +119,10 @@ class Oracle:
     """
 
     def __init__(self, binary: Path | None = None, *, timeout: float = 60.0) -> None:
-        found = binary or self.find()
-        if found is None:
+        program = binary or self.find()
+        if program is None:
             raise OracleUnavailable("igvm-oracle is not built: run Oracle.build()")
-        self._binary = found
+        self._binary = program
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._identifiers = itertools.count()
@@ -260,8 +260,8 @@ class Oracle:
             operations: each an `op`: `ripas` with `base` and `top` of one RTT entry, `data` with
                 `ipa` and, if it is measured, `content` in base64, `rec` with `pc` and `gprs`.
         """
-        asked = {"algorithm": algorithm, **parameters, "operations": list(operations)}
-        answer = self._ask(op="realm", realm=asked)
+        realm = {"algorithm": algorithm, **parameters, "operations": list(operations)}
+        answer = self._ask(op="realm", realm=realm)
         if "rims" not in answer:
             raise OracleError(answer["text"])
         return tuple(map(bytes.fromhex, answer["rims"]))

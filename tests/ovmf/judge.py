@@ -41,10 +41,10 @@ def digest(
     direct: tuple[str, str, str] = ("", "", ""),
 ) -> bytes:
     """The launch digest of a guest of QEMU."""
-    found: bytes = calc_launch_digest(
+    launch_digest: bytes = calc_launch_digest(
         mode, vcpus, SIGNATURES[cpu], str(firmware), *direct, guest_features=features
     )
-    return found
+    return launch_digest
 
 
 def reset_vmsa(eip: int, features: int, signature: int) -> bytes:
@@ -54,8 +54,8 @@ def reset_vmsa(eip: int, features: int, signature: int) -> bytes:
 
 def hash_table(direct: tuple[str, str, str]) -> bytes:
     """The table of hashes as QEMU has it."""
-    found: bytes = SevHashes(*direct).construct_table()
-    return found
+    table: bytes = SevHashes(*direct).construct_table()
+    return table
 
 
 def sections(firmware: Path) -> list[tuple[int, int, int]]:
@@ -65,5 +65,5 @@ def sections(firmware: Path) -> list[tuple[int, int, int]]:
 
 def ap_eip(firmware: Path) -> int:
     """Where all vCPUs but the first start."""
-    found: int = OVMF(firmware).sev_es_reset_eip()
-    return found
+    eip: int = OVMF(firmware).sev_es_reset_eip()
+    return eip

@@ -73,8 +73,8 @@ def test_snp(firmware_path: Path, vcpus: int, cpu: str, loader: str) -> None:
     """The SEV-SNP launch digest of an image is sev-snp-measure's."""
     expected = judge.digest(judge.SEV_SNP, firmware_path, vcpus=vcpus, cpu=cpu)
     file = snp_file(firmware_path, vcpus, cpu)
-    made = igvm.measure(file, PlatformType.SEV_SNP, loader=loader, vcpus=vcpus)
-    assert expected == made.digest
+    measurement = igvm.measure(file, PlatformType.SEV_SNP, loader=loader, vcpus=vcpus)
+    assert expected == measurement.digest
 
 
 @each_count
@@ -88,31 +88,33 @@ def test_snp_with_hashes(
         judge.SEV_SNP, hashing_path, vcpus=vcpus, cpu=cpu, direct=direct.files(tmp_path)
     )
     file = snp_file(hashing_path, vcpus, cpu, KernelHashes.of(*direct))
-    made = igvm.measure(file, PlatformType.SEV_SNP, loader="cloud-hypervisor-kvm", vcpus=vcpus)
-    assert expected == made.digest
+    measurement = igvm.measure(
+        file, PlatformType.SEV_SNP, loader="cloud-hypervisor-kvm", vcpus=vcpus
+    )
+    assert expected == measurement.digest
 
 
 @pytest.mark.parametrize("features", [0x1, 0x9, 0x21, 0x201])
 def test_snp_features(firmware_path: Path, features: int) -> None:
     """SEV_FEATURES that KVM runs the guest with instead of the file's are in every VMSA."""
     expected = judge.digest(judge.SEV_SNP, firmware_path, vcpus=3, features=features)
-    made = igvm.measure(
+    measurement = igvm.measure(
         snp_file(firmware_path, 3, "EPYC"),
         PlatformType.SEV_SNP,
         loader="cloud-hypervisor-kvm",
         vcpus=3,
         sev_features=features,
     )
-    assert expected == made.digest
+    assert expected == measurement.digest
 
 
 @pytest.mark.parametrize("loader", ["reference", "igvmmeasure", "qemu-kvm"])
 def test_snp_from_a_file(firmware_path: Path, loader: str) -> None:
     """Loaders that launch empty pages as pages of zeroes come to another digest, all the same."""
     file = snp_file(firmware_path, 2, "EPYC")
-    made = igvm.measure(file, PlatformType.SEV_SNP, loader=loader, vcpus=2)
-    assert made.digest == igvm.measure(file, PlatformType.SEV_SNP).digest
-    assert made.digest != judge.digest(judge.SEV_SNP, firmware_path, vcpus=2)
+    measurement = igvm.measure(file, PlatformType.SEV_SNP, loader=loader, vcpus=2)
+    assert measurement.digest == igvm.measure(file, PlatformType.SEV_SNP).digest
+    assert measurement.digest != judge.digest(judge.SEV_SNP, firmware_path, vcpus=2)
 
 
 @each_for_sev
@@ -130,8 +132,8 @@ def test_sev_es(firmware_path: Path, vcpus: int, cpu: str, loader: str) -> None:
     """The SEV-ES launch digest of an image is sev-snp-measure's."""
     expected = judge.digest(judge.SEV_ES, firmware_path, vcpus=vcpus, cpu=cpu)
     file = sev_file(firmware_path, PlatformType.SEV_ES, vcpus, cpu)
-    made = igvm.measure(file, PlatformType.SEV_ES, loader=loader, vcpus=vcpus)
-    assert expected == made.digest
+    measurement = igvm.measure(file, PlatformType.SEV_ES, loader=loader, vcpus=vcpus)
+    assert expected == measurement.digest
 
 
 @each_boot
@@ -163,7 +165,7 @@ def test_no_place_for_hashes(hashing_path: Path, tmp_path: Path) -> None:
     image = bytearray(hashing_path.read_bytes())
     section = b"".join(
         part.to_bytes(4, "little")
-        for part in next(one for one in judge.sections(hashing_path) if one[2] == 0x10)
+        for part in next(section for section in judge.sections(hashing_path) if section[2] == 0x10)
     )
     image[image.rindex(section) + 8] = ovmf.SEC_MEM
     path = tmp_path / "no-place.fd"

@@ -82,8 +82,10 @@ def test_passes_checks(firmware_path: Path) -> None:
     """The file made of a real image has no errors, and the reference's releases accept it."""
     firmware = ovmf.read(firmware_path.read_bytes())
     file = ovmf.lay_out(firmware, 2, ovmf.SIGNATURES["EPYC-Milan"]).build()
-    found = {rules: igvm.check(file, rules) for rules in ("spec", "igvm-0.4", "igvm-0.5")}
-    assert [] == [str(one) for many in found.values() for one in many if one.is_error]
+    findings = {rules: igvm.check(file, rules) for rules in ("spec", "igvm-0.4", "igvm-0.5")}
+    assert [] == [
+        str(finding) for listed in findings.values() for finding in listed if finding.is_error
+    ]
 
 
 def test_lays_out_sections() -> None:
@@ -155,10 +157,10 @@ def test_any_damage(data: st.DataObject) -> None:
         )
         hostile[position] = data.draw(st.integers(0, 255))
     try:
-        found = ovmf.read(bytes(hostile))
+        firmware = ovmf.read(bytes(hostile))
     except ValueError:
         return
-    assert found is not None
+    assert firmware is not None
 
 
 def test_says_every_digest(tmp_path: Path) -> None:

@@ -28,12 +28,12 @@ from igvm import KernelHashes, PlatformType
 def test_a_guest_unlike_the_file(firmware_path: Path, vcpus: int, cpu: str, features: int) -> None:
     """A file for two vCPUs of EPYC-Milan tells how many there were, of what, and how they ran."""
     digest = judge.digest(judge.SEV_SNP, firmware_path, vcpus=vcpus, cpu=cpu, features=features)
-    found = find(snp_file(firmware_path, 2, "EPYC-Milan"), digest)
-    assert {vcpus} == {match.vcpus for match in found.matches}
-    assert {None if features == 1 else features} == {match.sev_features for match in found.matches}
-    words = {word for match in found.matches for word in match.deviations}
-    said = f"the contexts have the CPU signature of {cpu} in RDX"
-    assert (cpu != "EPYC-Milan") == (said in words)
+    search = find(snp_file(firmware_path, 2, "EPYC-Milan"), digest)
+    assert {vcpus} == {match.vcpus for match in search.matches}
+    assert {None if features == 1 else features} == {match.sev_features for match in search.matches}
+    words = {word for match in search.matches for word in match.deviations}
+    sentence = f"the contexts have the CPU signature of {cpu} in RDX"
+    assert (cpu != "EPYC-Milan") == (sentence in words)
     assert (vcpus > 2) == ("vCPU 2 and up start as vCPU 1 does" in words)
 
 
@@ -57,11 +57,11 @@ def test_a_guest_with_a_kernel(hashing_path: Path, tmp_path: Path) -> None:
     )
     hashes = KernelHashes.of(direct.kernel, direct.initrd, direct.command_line)
     file = snp_file(hashing_path, 2, "EPYC-Milan")
-    found = find(file, digest, hashes=hashes, vcpus=[2], cpu="EPYC-Milan")
+    search = find(file, digest, hashes=hashes, vcpus=[2], cpu="EPYC-Milan")
     assert {"igvmmeasure-native-zero", "cloud-hypervisor-kvm"} == {
-        match.loader for match in found.matches
+        match.loader for match in search.matches
     }
-    for match in found.matches:
-        (said,) = match.deviations
-        assert said.startswith("QEMU has put the kernel's hashes at 0x")
+    for match in search.matches:
+        (sentence,) = match.deviations
+        assert sentence.startswith("QEMU has put the kernel's hashes at 0x")
     assert [] == find(file, digest, vcpus=[2], cpu="EPYC-Milan").matches

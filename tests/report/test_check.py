@@ -32,7 +32,7 @@ FINDINGS = [
 
 def result(rules: str, verdict: str, findings: list[Finding]) -> Result:
     """A result with as many errors and warnings as there are findings."""
-    kinds = [one.severity for one in findings]
+    kinds = [finding.severity for finding in findings]
     return Result(
         rules=rules,
         verdict=verdict,  # type: ignore[arg-type]
@@ -67,12 +67,12 @@ def test_text_of_several_rule_sets() -> None:
 
 def test_checked() -> None:
     """Each rule set that is asked gives a result, in that order."""
-    one = report.checked(igvm.parse(BAD_SUM, path="a"), ("igvm-0.4", "spec"))
-    assert ("a", True) == (one.name, one.readable)
+    checked = report.checked(igvm.parse(BAD_SUM, path="a"), ("igvm-0.4", "spec"))
+    assert ("a", True) == (checked.name, checked.readable)
     assert [("igvm-0.4", "rejected", 1), ("spec", "rejected", 1)] == [
-        (two.rules, two.verdict, two.errors) for two in one.results
+        (judged.rules, judged.verdict, judged.errors) for judged in checked.results
     ]
-    assert "checksum" == one.results[1].findings[0].field
+    assert "checksum" == checked.results[1].findings[0].field
 
 
 def test_severity_hides_and_counts() -> None:
@@ -80,7 +80,7 @@ def test_severity_hides_and_counts() -> None:
     many = report.checked(igvm.parse(BAD_SUM)).results[0]
     few = report.checked(igvm.parse(BAD_SUM), severity=igvm.Severity.ERROR).results[0]
     assert (many.errors, many.warnings, many.notes) == (few.errors, few.warnings, few.notes)
-    assert {Severity.ERROR} == {one.severity for one in few.findings}
+    assert {Severity.ERROR} == {finding.severity for finding in few.findings}
 
 
 def test_a_crash_is_a_verdict() -> None:
@@ -94,18 +94,18 @@ def test_a_crash_is_a_verdict() -> None:
         maximum_relocation_gpa=0,
     ).pack()
     data = raw.file(raw.platform(1), raw.header(0x102, body), data=bytes(8))
-    (one,) = report.checked(igvm.parse(data), ("igvm-0.5",)).results
-    assert ("crashes", 1) == (one.verdict, one.errors)
+    (crashed,) = report.checked(igvm.parse(data), ("igvm-0.5",)).results
+    assert ("crashes", 1) == (crashed.verdict, crashed.errors)
 
 
 def test_unreadable() -> None:
     """What cannot be opened is an error of the specification, and has a verdict too."""
     with pytest.raises(igvm.FormatError) as caught:
         igvm.parse(b"nothing", path="x")
-    one = report.unreadable(caught.value, b"nothing", ("spec", "igvm-0.5"))
-    assert ("x", False) == (one.name, one.readable)
+    unreadable = report.unreadable(caught.value, b"nothing", ("spec", "igvm-0.5"))
+    assert ("x", False) == (unreadable.name, unreadable.readable)
     assert ["unreadable", "igvm-0.5/InvalidFixedHeader"] == [
-        two.findings[0].rule for two in one.results
+        judged.findings[0].rule for judged in unreadable.results
     ]
 
 
@@ -113,7 +113,7 @@ def test_rules_are_listed() -> None:
     """Every rule is there with its sentence, within 80 columns."""
     listed = rule_list()
     shown = text(list_text(listed))
-    assert all(f" {one.name}\n" in shown for one in listed.rules)
+    assert all(f" {rule.name}\n" in shown for rule in listed.rules)
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -128,15 +128,15 @@ def test_one_rule() -> None:
 
 def test_rules_of_loaders() -> None:
     """What loaders do is listed too, and found by the name that a finding has."""
-    some = rule_list(["openvmm"]).rules
-    assert {"openvmm"} <= {name for one in some for name in one.rule_sets}
-    assert len(some) < len(rule_list().rules)
-    (one,) = rule_list((), "loader/openvmm/overlap").rules
-    assert "OpenVMM does not import a page twice" == one.words
+    of_openvmm = rule_list(["openvmm"]).rules
+    assert {"openvmm"} <= {name for rule in of_openvmm for name in rule.rule_sets}
+    assert len(of_openvmm) < len(rule_list().rules)
+    (overlap,) = rule_list((), "loader/openvmm/overlap").rules
+    assert "OpenVMM does not import a page twice" == overlap.words
     assert [] == rule_list((), "loader/qemu-tcg/vmsa-gpa").rules
-    assert not [one.words for one in rule_list().rules if "{" in one.words]
-    named = {rule for one in some for rule in [f"loader/openvmm/{one.name}"]}
-    assert all(rule_list((), rule).rules for rule in named)
+    assert not [rule.words for rule in rule_list().rules if "{" in rule.words]
+    names = {f"loader/openvmm/{rule.name}" for rule in of_openvmm}
+    assert all(rule_list((), name).rules for name in names)
 
 
 def test_a_rule_that_crashes() -> None:

@@ -181,7 +181,7 @@ def test_overlapping_contexts_are_bounded() -> None:
     start = 24 + 24 + 32 * count
     heads = raw.platform(2) + b"".join(raw.context(start, index=i) for i in range(count))
     whole = report.dump(igvm.parse(raw.file(heads, data=bytes(4096))))
-    decoded = [one for one in whole.headers if one.context is not None]
+    decoded = [entry for entry in whole.headers if entry.context is not None]
     assert 4 < len(decoded) < 30
     assert whole.headers[-1].problem is not None
 

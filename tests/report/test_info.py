@@ -90,10 +90,10 @@ def test_vps_that_share_registers_are_one() -> None:
     data = igvm.SEVVMSA(rip=0x1234).pack()
     start = 24 + 24 + 3 * 32
     heads = raw.platform(2) + b"".join(raw.context(start, index=i, gpa=4096) for i in (0, 1, 3))
-    (one,) = summary(raw.file(heads, data=data)).vp_contexts
-    assert [0, 1, 3] == one.vp_indexes
-    assert one.context is not None
-    assert {"rip": 0x1234} == one.context.registers
+    (context,) = summary(raw.file(heads, data=data)).vp_contexts
+    assert [0, 1, 3] == context.vp_indexes
+    assert context.context is not None
+    assert {"rip": 0x1234} == context.context.registers
     assert "SEV_SNP VP 0-1,3  rip 0x1234" in text(
         report.info_text(summary(raw.file(heads, data=data)))
     )

@@ -146,12 +146,12 @@ def test_pages_alike() -> None:
 def test_a_search_with_what_is_known() -> None:
     """Settings narrow a search; a platform that the file has not is refused."""
     digest = igvm.measure(two_vcpu_guest(), SNP, loader="qemu-kvm", vcpus=2).digest
-    found = search_file(
+    search = search_file(
         two_vcpu_guest(),
         digest,
         loaders=["qemu-kvm"],
         settings=LaunchSettings(PlanRequest(cpu="EPYC")),
     )
-    assert [("qemu-kvm", 2)] == [(match.loader, match.vcpus) for match in found.matches]
+    assert [("qemu-kvm", 2)] == [(match.loader, match.vcpus) for match in search.matches]
     with pytest.raises(igvm.ValidationError, match="not for TDX"):
         search_file(two_vcpu_guest(), digest, platforms=[TDX])

@@ -18,29 +18,27 @@ from tests.small_files.samples import runs_of_pages
 def test_runs() -> None:
     """Adjacent data, the same data and no data each make a run; the odd page is alone."""
     file = igvm.parse(runs_of_pages())
-    found = [
-        (one.index, one.count, one.gpa, one.file_offset) for one in page_runs(file, file.index)
-    ]
+    runs = [(run.index, run.count, run.gpa, run.file_offset) for run in page_runs(file, file.index)]
     assert [
         (0, 1, 0, 0),
         (1, 5, 4096, 4096),
         (6, 5, 4096, 0),
         (11, 5, 4096, 0),
         (16, 1, 0, 0),
-    ] == found
+    ] == runs
 
 
 def test_nothing_is_joined_when_not_asked() -> None:
     """Without joining, each header is alone."""
     file = igvm.parse(runs_of_pages())
-    assert [1] * 17 == [one.count for one in page_runs(file, file.index, join=False)]
+    assert [1] * 17 == [run.count for run in page_runs(file, file.index, join=False)]
 
 
 def test_a_gap_in_the_choice_ends_a_run() -> None:
     """Headers that are left out are not part of a run."""
     file = igvm.parse(runs_of_pages())
     chosen = np.array([1, 2, 4, 5, 11])
-    assert [(1, 2), (4, 2), (11, 1)] == [(one.index, one.count) for one in page_runs(file, chosen)]
+    assert [(1, 2), (4, 2), (11, 1)] == [(run.index, run.count) for run in page_runs(file, chosen)]
     assert [] == list(page_runs(file, chosen[:0]))
 
 
@@ -48,7 +46,7 @@ def test_a_wrapping_address_ends_a_run() -> None:
     """Memory does not go on from the last page at address 0."""
     heads = raw.platform(2) + raw.page((1 << 64) - 4096) + raw.page(0)
     file = igvm.parse(raw.file(heads))
-    assert [1, 1, 1] == [one.count for one in page_runs(file, file.index)]
+    assert [1, 1, 1] == [run.count for run in page_runs(file, file.index)]
 
 
 @given(
@@ -71,15 +69,15 @@ def test_runs_say_all(rows: list[tuple[int, int, int, int, bool]]) -> None:
     )
     file = igvm.parse(raw.file(heads))
     position = 0
-    for one in page_runs(file, file.index):
-        first = file.header(one.index).record
-        for i in range(one.count):
-            assert position == one.index + i
+    for run in page_runs(file, file.index):
+        first = file.header(run.index).record
+        for i in range(run.count):
+            assert position == run.index + i
             record = file.header(position).record
-            if one.count > 1:
+            if run.count > 1:
                 assert isinstance(first, igvm.PageData)
                 assert record == first.replace(
-                    gpa=first.gpa + i * one.gpa, file_offset=first.file_offset + i * one.file_offset
+                    gpa=first.gpa + i * run.gpa, file_offset=first.file_offset + i * run.file_offset
                 )
             position += 1
     assert position == len(rows) + 1

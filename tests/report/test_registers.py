@@ -10,7 +10,7 @@ SEGMENT = igvm.HvSegmentRegister(base=0x1000, limit=0xFFFF, selector=8, attribut
 TABLE = igvm.HvTableRegister(pad=b"\1" * 6, limit=0x7F, base=0x2000).pack()
 
 
-def vbs(*values: tuple[igvm.HvX64Register, bytes]) -> igvm.VBSContext:
+def vbs_context(*values: tuple[igvm.HvX64Register, bytes]) -> igvm.VBSContext:
     """A VBS context with these registers."""
     return igvm.VBSContext(
         igvm.Architecture.X64,
@@ -30,7 +30,7 @@ def test_zeroes_are_left_out() -> None:
 
 def test_vmsa() -> None:
     """Segments are their parts, numbers are numbers, bytes are hex, features have names."""
-    one = registers(
+    shown = registers(
         igvm.SEVVMSA(
             cs=igvm.SEVSelector(selector=8, base=0x1000),
             rip=0xFFF0,
@@ -38,44 +38,44 @@ def test_vmsa() -> None:
             xsave_valid_bitmap=b"\1" * 16,
         )
     )
-    assert ("VMSA", ["SNP", "VTOM"]) == (one.format, one.sev_features)
+    assert ("VMSA", ["SNP", "VTOM"]) == (shown.format, shown.sev_features)
     assert {
         "cs": {"selector": 8, "attrib": 0, "limit": 0, "base": 0x1000},
         "rip": 0xFFF0,
         "sev_features": 3,
         "xsave_valid_bitmap": "01" * 16,
-    } == one.registers
-    assert ["rip 0xfff0", "cs 0x8 base 0x1000", "features SNP, VTOM"] == main_text(one)
+    } == shown.registers
+    assert ["rip 0xfff0", "cs 0x8 base 0x1000", "features SNP, VTOM"] == main_text(shown)
 
 
 def test_vbs() -> None:
     """Registers of Hyper-V are decoded by their kind."""
     names = igvm.HvX64Register
-    one = registers(vbs((names.CS, SEGMENT), (names.GDTR, TABLE), (names.RIP, b"\x10")))
+    shown = registers(vbs_context((names.CS, SEGMENT), (names.GDTR, TABLE), (names.RIP, b"\x10")))
     assert {
         "CS": {"base": 0x1000, "limit": 0xFFFF, "selector": 8, "attributes": 0xA09B},
         "GDTR": {"limit": 0x7F, "base": 0x2000, "pad": "01" * 6},
         "RIP": 0x10,
-    } == one.registers
-    assert ["vtl 1", "RIP 0x10", "CS 0x8 base 0x1000"] == main_text(one)
+    } == shown.registers
+    assert ["vtl 1", "RIP 0x10", "CS 0x8 base 0x1000"] == main_text(shown)
 
 
 def test_registers_that_come_again() -> None:
     """A register that comes twice is shown twice."""
-    one = registers(vbs((igvm.HvX64Register.RIP, b"\1"), (igvm.HvX64Register.RIP, b"\2")))
-    assert {"RIP": 1, "RIP#2": 2} == one.registers
+    shown = registers(vbs_context((igvm.HvX64Register.RIP, b"\1"), (igvm.HvX64Register.RIP, b"\2")))
+    assert {"RIP": 1, "RIP#2": 2} == shown.registers
 
 
 def test_wide_values() -> None:
     """A value of more than 64 bits is its bytes, and an unknown register has its number."""
-    one = registers(vbs((igvm.HvX64Register(0x999), b"\xff" * 16)))
-    assert {"UNKNOWN_0x999": "ff" * 16} == one.registers
-    assert report.encode(one)
+    shown = registers(vbs_context((igvm.HvX64Register(0x999), b"\xff" * 16)))
+    assert {"UNKNOWN_0x999": "ff" * 16} == shown.registers
+    assert report.encode(shown)
 
 
 def test_no_registers() -> None:
     """A VBS context without registers has no VTL."""
-    assert registers(vbs()).vtl is None
+    assert registers(vbs_context()).vtl is None
 
 
 def test_value_text() -> None:

@@ -67,26 +67,26 @@ def test_shorten(short: str, text: str, width: int) -> None:
 def test_flow_breaks_between_tokens() -> None:
     """Tokens that do not fit go to the next line, indented."""
     lines = list(flow(["a" * 40, "b" * 40, "c"], first=line("label "), indent=6))
-    assert [f"label {'a' * 40}", f"      {'b' * 40}  c"] == [plain(one) for one in lines]
+    assert [f"label {'a' * 40}", f"      {'b' * 40}  c"] == [plain(row) for row in lines]
 
 
 def test_flow_breaks_a_long_token_at_blanks() -> None:
     """A token that is wider than a line is broken at a blank where it has one."""
     token = f"{'a' * 50} {'b' * 50}"
-    assert ["a" * 50, "b" * 50] == [plain(one) for one in flow([token])]
+    assert ["a" * 50, "b" * 50] == [plain(row) for row in flow([token])]
 
 
 @given(st.lists(st.text(alphabet="ab 中", max_size=120)), st.integers(0, 20))
 def test_flow_never_passes_the_margin(tokens: list[str], indent: int) -> None:
     """No line is wider than 80 columns, and no letter is lost but blanks."""
-    lines = [plain(one) for one in flow(tokens, first=line(" " * indent), indent=indent)]
-    assert all(columns(one) <= 80 for one in lines)
+    lines = [plain(row) for row in flow(tokens, first=line(" " * indent), indent=indent)]
+    assert all(columns(row) <= 80 for row in lines)
     assert "".join(tokens).replace(" ", "") == "".join(lines).replace(" ", "")
 
 
 def test_paragraph() -> None:
     """A sentence is broken at its blanks."""
-    lines = [plain(one) for one in paragraph("word " * 20, first=line("  "), indent=2)]
+    lines = [plain(row) for row in paragraph("word " * 20, first=line("  "), indent=2)]
     assert ["  " + " ".join(["word"] * 15), "  " + " ".join(["word"] * 5)] == lines
 
 
@@ -94,11 +94,11 @@ def test_table_aligns() -> None:
     """Columns are aligned, numbers to the right."""
     rows = [["name", "n"], ["a", "1,000"], ["bb", "2"]]
     assert ["  name      n", "  a     1,000", "  bb        2"] == [
-        plain(one) for one in table(rows, right=frozenset({1}))
+        plain(row) for row in table(rows, right=frozenset({1}))
     ]
 
 
 def test_table_fits() -> None:
     """Rows that are too wide are cut to the width of a terminal."""
     rows = [["x" * 50, "y" * 50, "z"], ["1", "2", "3"]]
-    assert all(len(plain(one)) <= 80 for one in table(rows, right=frozenset({1, 2})))
+    assert all(len(plain(row)) <= 80 for row in table(rows, right=frozenset({1, 2})))

@@ -149,7 +149,7 @@ unknown_values = pytest.mark.parametrize("value", [0x999, 0xFFFF, 0x7FFFFFFF, 0x
 
 def test_every_enum_is_in_a_table() -> None:
     """No enum and no flags of igvm.spec are left out."""
-    found = {
+    classes = {
         value
         for info in pkgutil.iter_modules(igvm.spec.__path__, "igvm.spec.")
         for value in vars(importlib.import_module(info.name)).values()
@@ -157,7 +157,7 @@ def test_every_enum_is_in_a_table() -> None:
         and issubclass(value, (OpenEnum, IntFlag))
         and value.__module__ == info.name
     }
-    assert {*OPEN, *FLAGS} == found - {Operation}  # a word of plans, not of the format
+    assert {*OPEN, *FLAGS} == classes - {Operation}  # a word of plans, not of the format
 
 
 @pytest.mark.parametrize("module", [enums, fixed], ids=lambda module: module.__name__)
@@ -180,13 +180,13 @@ def test_magic_is_the_word_igvm() -> None:
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__name__)
 def test_values(kind: type[OpenEnum]) -> None:
     """Names and values are those of igvm_defs, no more, no less and no aliases."""
-    assert VALUES[kind] == {name: int(one) for name, one in kind.__members__.items()}
+    assert VALUES[kind] == {name: int(member) for name, member in kind.__members__.items()}
 
 
 @every_flags
 def test_flags(kind: type[IntFlag]) -> None:
     """Names and bits are those of the specification, no more, no less and no aliases."""
-    assert FLAGS[kind] == {name: int(one) for name, one in kind.__members__.items()}
+    assert FLAGS[kind] == {name: int(member) for name, member in kind.__members__.items()}
 
 
 @pytest.mark.parametrize("kind", RUST_NAMES, ids=lambda kind: kind.__name__)
@@ -249,7 +249,7 @@ def test_unknown_flags_survive(kind: type[IntFlag]) -> None:
     value = kind(0xFFFFFFFF)
     assert isinstance(value, kind)
     assert int(value) == 0xFFFFFFFF
-    assert {one for one in kind if one < 1 << 32} == {one for one in kind if one & value}
+    assert {bit for bit in kind if bit < 1 << 32} == {bit for bit in kind if bit & value}
     assert value == pickle.loads(pickle.dumps(value))
 
 
@@ -258,10 +258,10 @@ def test_flags_combine_with_unknown_bits(kind: type[IntFlag]) -> None:
     """A bit without a name stays when one with a name is set and taken away again."""
     unknown = 1 << 30
     for flag in kind:
-        both = kind(unknown) | flag
-        assert unknown | int(flag) == int(both)
-        assert unknown == int(both ^ flag)
-        assert int(flag) == int(both & flag)
+        combined = kind(unknown) | flag
+        assert unknown | int(flag) == int(combined)
+        assert unknown == int(combined ^ flag)
+        assert int(flag) == int(combined & flag)
 
 
 @pytest.mark.parametrize(

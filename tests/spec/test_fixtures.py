@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from igvm.wire.record import Record
-from tests.spec.fixtures import contexts, directives, snp, start, vmsa
+from tests.spec.fixtures import contexts, directives, snp_structures, start, vmsa
 from tests.spec.fixtures.annotated import Fixture, lines
 from tests.spec.layout_table import LAYOUTS
 from tests.spec.records import RECORDS
@@ -21,10 +21,10 @@ FIXTURES = (
     *start.FIXTURES,
     *directives.FIXTURES,
     *contexts.FIXTURES,
-    *snp.FIXTURES,
+    *snp_structures.FIXTURES,
     *vmsa.FIXTURES,
 )
-every_fixture = pytest.mark.parametrize("fixture", FIXTURES, ids=lambda one: one.name)
+every_fixture = pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
 
 
 def test_every_record_has_one_fixture() -> None:
@@ -69,7 +69,7 @@ def test_no_two_fields_are_alike(fixture: Fixture) -> None:
     """Fields of one size differ and are not zero, so that a swap of two shows."""
     data = [line.data for line in lines(fixture.text) if ":" not in line.path]
     assert len(data) == len(set(data))
-    assert all(any(one) for one in data)
+    assert all(any(value) for value in data)
 
 
 @every_fixture
@@ -106,7 +106,7 @@ def test_numpy_reads_the_values(fixture: Fixture) -> None:
         if isinstance(value, int):
             assert int(value) == int(row[name])
         elif isinstance(value, tuple):
-            assert b"".join(one.pack() for one in value) == row[name].tobytes()
+            assert b"".join(element.pack() for element in value) == row[name].tobytes()
         else:
             data = value if isinstance(value, bytes) else value.pack()
             assert data == row[name].tobytes()

@@ -116,7 +116,9 @@ def test_every_register_has_its_number(
     """Names and numbers are those of the reference crate, no more and no less."""
     expected = table(*texts)
     assert count == len(expected)
-    assert expected == {name.replace("_", ""): int(one) for name, one in kind.__members__.items()}
+    assert expected == {
+        name.replace("_", ""): int(member) for name, member in kind.__members__.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_storable_registers(
     expected: dict[str, int], count: int, actual: frozenset[HvX64Register | HvArm64Register]
 ) -> None:
     """What a VBS context can hold is what the reference crate converts."""
-    assert (count, expected) == (len(actual), {one.name: int(one) for one in actual})
+    assert (count, expected) == (len(actual), {name.name: int(name) for name in actual})
 
 
 def test_registers_with_a_structured_value() -> None:

@@ -28,8 +28,8 @@ def values(item: Field) -> st.SearchStrategy[Any]:
     if item.kind == "record":
         return records(item.type)
     if item.kind == "array":
-        some = st.lists(records(item.type), min_size=1, max_size=2)
-        return some.map(lambda few: tuple(few[i % len(few)] for i in range(item.count)))
+        distinct = st.lists(records(item.type), min_size=1, max_size=2)
+        return distinct.map(lambda few: tuple(few[i % len(few)] for i in range(item.count)))
     number = st.integers(0, (1 << 8 * item.size) - 1)
     return number.map(item.type) if item.type else number
 

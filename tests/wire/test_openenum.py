@@ -94,9 +94,9 @@ def test_what_is_no_value(value: Any) -> None:
 def test_enum_does_not_grow() -> None:
     """Members made on demand are not recorded."""
     for value in range(100, 200):
-        assert value not in {int(one) for one in Kind}
+        assert value not in {int(member) for member in Kind}
         Kind(value)
-    assert [0, 1, 3] == [int(one) for one in Kind]
+    assert [0, 1, 3] == [int(member) for member in Kind]
     assert ["A", "B", "D"] == list(Kind.__members__)
     assert 3 == len(Kind)
 

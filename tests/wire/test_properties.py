@@ -66,8 +66,8 @@ def check_equal(value: Any, cell: Any) -> None:
         assert value == cell.tobytes()
     elif isinstance(value, tuple):
         assert len(value) == len(cell)
-        for one, inner in zip(value, cell, strict=True):
-            check_equal(one, inner)
+        for element, inner in zip(value, cell, strict=True):
+            check_equal(element, inner)
     else:
         for item in value.FIELDS:
             check_equal(getattr(value, item.name), cell[item.name])
@@ -84,8 +84,8 @@ def test_columns_equal_objects(kind: type[Record], data: st.DataObject) -> None:
     assert len(rows) == len(objects) == 3
     for item in kind.FIELDS:
         column = rows[getattr(kind, item.name).__name__]
-        for one, cell in zip(objects, column, strict=True):
-            check_equal(getattr(one, item.name), cell)
+        for record, cell in zip(objects, column, strict=True):
+            check_equal(getattr(record, item.name), cell)
 
 
 @every_record

@@ -255,7 +255,7 @@ def test_subclasses_give_their_own_class(kind: type[Record]) -> None:
     raw = bytes(range(kind.SIZE))
     record = kind.unpack_from(raw)
     assert kind is type(record)
-    assert [kind, kind] == [type(one) for one in kind.iter_unpack(raw * 2)]
+    assert [kind, kind] == [type(record) for record in kind.iter_unpack(raw * 2)]
     assert kind is type(record.replace(**{kind.FIELDS[0].name: 1}))
     assert raw == record.pack()
 
@@ -301,15 +301,17 @@ def test_reserved(name: str, reserved: bool) -> None:  # noqa: FBT001
     """The name says whether a field must be zero."""
     body = {"__annotations__": {name: u8}, "__module__": __name__}
     meta: Any = type(Record)
-    made = meta("Made", (Record,), body)
-    assert reserved == made.FIELDS[0].is_reserved
+    declared = meta("Made", (Record,), body)
+    assert reserved == declared.FIELDS[0].is_reserved
 
 
 def test_bare_defaults() -> None:
     """A default may also be given without field()."""
     meta: Any = type(Record)
-    made = meta("Made", (Record,), {"__annotations__": {"x": u16}, "x": 5, "__module__": __name__})
-    assert b"\x05\x00" == made().pack()
+    declared = meta(
+        "Made", (Record,), {"__annotations__": {"x": u16}, "x": 5, "__module__": __name__}
+    )
+    assert b"\x05\x00" == declared().pack()
 
 
 def from_numpy(data: bytes) -> Any:

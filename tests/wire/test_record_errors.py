@@ -150,9 +150,9 @@ def test_octets_of_integers(value: object) -> None:
 def test_integers_of_numpy_are_not_blamed() -> None:
     """A value that packs is not named when another field does not."""
     page = PageData(gpa=0, compatibility_mask=0)
-    one: Any = np.uint64(1)
-    assert page.replace(gpa=1).pack() == page.replace(gpa=one).pack()
-    assert "file_offset" == pack_error(page, gpa=one, file_offset=-1).field
+    scalar: Any = np.uint64(1)
+    assert page.replace(gpa=1).pack() == page.replace(gpa=scalar).pack()
+    assert "file_offset" == pack_error(page, gpa=scalar, file_offset=-1).field
 
 
 @every_record
