@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import igvm
@@ -11,6 +10,7 @@ from igvm.checks import RULE_SETS
 from igvm.errors import IgvmError
 from igvm.spec.registry import TYPE_OF
 from tests.hostile import render
+from tests.hostile.peak_memory import peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -66,10 +66,4 @@ def _look(file: igvm.IgvmFile) -> None:
 
 def bounded(data: bytes) -> None:
     """Do everything with `data` in memory that its size bounds."""
-    tracemalloc.start()
-    try:
-        use(data)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak <= _FREE + _BYTES_PER_BYTE * len(data)
+    assert peak_memory(lambda: use(data)) <= _FREE + _BYTES_PER_BYTE * len(data)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 import time
-import tracemalloc
-from typing import TYPE_CHECKING
 
 import pytest
 
 import igvm
 from igvm.errors import IgvmError
 from igvm.spec.registry import HEADERS
-from tests.hostile.edge_numbers import NUMBERS_32, NUMBERS_64
+from tests.hostile.bent_fields import bent_fields
+from tests.hostile.peak_memory import peak_memory
 from tests.small_files import raw
 from tests.small_files.contents import PAGE
-from tests.small_files.raw import with_checksum
 from tests.small_files.samples import EVERY_HEADER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NAMES = (
     "SUPPORTED_PLATFORM",
@@ -49,32 +43,12 @@ def measure_every_way(file: igvm.IgvmFile) -> int:
     return done
 
 
-def bent(name: str, data: bytes) -> Iterator[bytes]:
-    """`data` with each number of its headers called `name` at each extreme."""
-    record = SPECS[name].record
-    assert record is not None
-    start, size = struct.unpack_from("<II", data, 8)
-    position = start
-    while position < start + size:
-        kind, length = struct.unpack_from("<II", data, position)
-        if kind == SPECS[name].header_type:
-            for item in record.FIELDS:
-                for value in NUMBERS_64 if item.size == 8 else NUMBERS_32:
-                    if item.code and not value >> 8 * item.size:
-                        changed = bytearray(data)
-                        at = position + 8 + item.offset
-                        changed[at : at + item.size] = value.to_bytes(item.size, "little")
-                        yield with_checksum(changed)
-            return
-        position += 8 + (length + 7 & ~7)
-
-
 @pytest.mark.parametrize("name", SPECS)
 def test_every_number_takes_every_extreme(name: str) -> None:
     """Whatever a header says, each platform is measured or refused with a reason."""
     tried = 0
     for sample in ("x64 v1", "arm"):
-        for data in bent(name, EVERY_HEADER[sample]):
+        for data in bent_fields(EVERY_HEADER[sample], SPECS[name]):
             tried += 1
             try:
                 file = igvm.parse(data)
@@ -109,13 +83,7 @@ def test_memory_and_time_are_bounded(kind: int, name: str) -> None:
     registers = raw.register_list(*[0x20010] * 1000)
     file = igvm.parse(raw.file(raw.platform(kind), *HUGE[name], data=registers))
     start = time.monotonic()
-    tracemalloc.start()
-    try:
-        measure_every_way(file)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert 64 << 20 > peak
+    assert 64 << 20 > peak_memory(lambda: measure_every_way(file))
     assert 20 > time.monotonic() - start
 
 
