@@ -10,7 +10,7 @@ from igvm.spec.context import VBSRegister
 from igvm.spec.directive import PageData, ParameterArea, VPContext
 from igvm.spec.enums import PlatformType
 from igvm.spec.hyperv import ARM64_STORABLE, X64_STORABLE
-from igvm.spec.registry import HEADERS, PARAMETER_TYPES, TYPE_OF
+from igvm.spec.registry import HEADERS, TYPE_OF
 from tests.small_files.raw import PAGE_SIZE, RawFile
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _X64 = [kind for kind in PlatformType if kind != PlatformType.CCA]
 _ARM = [PlatformType.VSM_ISOLATION, PlatformType.CCA]
 RECORDS = {int(kind): spec.record for kind, spec in HEADERS.items() if spec.record is not None}
-PARAMETERS = sorted(int(kind) for kind in PARAMETER_TYPES)
+PARAMETERS = sorted(
+    int(kind) for kind, spec in HEADERS.items() if spec.area is not None and spec.area.act == "fill"
+)
 
 
 @dataclass

@@ -213,13 +213,14 @@ def test_a_cache_tells_what_a_loader_made_apart() -> None:
     assert 2 == len(digests)
 
 
-def test_every_page_of_a_plan_at_once() -> None:
+def test_every_page_of_a_plan() -> None:
     """All pages in order, of all rows or of some, however long the runs."""
     normal = igvm.Operation.NORMAL
     plan = plan_of([(normal, 0, 40000, -1), (normal, 1 << 40, 2, START)], SNP)
-    every = page_digests.pages_of(plan)
-    assert (40002, (1 << 40) + 4096) == (len(every.gpa), int(every.gpa[-1]))
-    assert [START, START + 4096] == every.source[-2:].tolist()
-    chosen = page_digests.pages_of(plan, np.array([False, True]))
-    assert [1, 1] == chosen.row.tolist()
-    assert 0 == len(page_digests.pages_of(plan, np.array([False, False])).gpa)
+    pages = list(page_digests.windows(plan, np.array([True, True])))
+    assert 40002 == sum(len(window.gpa) for window in pages)
+    assert (1 << 40) + 4096 == int(pages[-1].gpa[-1])
+    assert [START, START + 4096] == pages[-1].source[-2:].tolist()
+    (window,) = page_digests.windows(plan, np.array([False, True]))
+    assert [1, 1] == window.row.tolist()
+    assert not list(page_digests.windows(plan, np.array([False, False])))

@@ -36,10 +36,10 @@ def test_bytes_text(text: str, size: int) -> None:
 
 def test_count_text() -> None:
     """A noun follows its number."""
-    assert ["1 error", "2 errors", "1,000 boxes"] == [
+    assert ["1 error", "2 errors", "1,000 pages"] == [
         count_text(1, "error"),
         count_text(2, "error"),
-        count_text(1000, "box", "boxes"),
+        count_text(1000, "page"),
     ]
 
 

@@ -78,19 +78,6 @@ def page_sources(plan: LaunchPlan, where: NDArray[np.bool_]) -> NDArray[np.int64
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
-def pages_of(plan: LaunchPlan, where: NDArray[np.bool_] | None = None) -> Pages:
-    """Every page of the rows of `plan`, or of those at `where`, all at once."""
-    import numpy as np
-
-    chosen = np.ones(len(plan.rows), bool) if where is None else where
-    parts = list(windows(plan, chosen))
-    if len(parts) == 1:
-        return parts[0]
-    empty = Pages(np.zeros(0, np.intp), np.zeros(0, np.uint64), np.zeros(0, np.int64))
-    row, gpa, source = (np.concatenate(columns) for columns in zip(empty, *parts, strict=True))
-    return Pages(row, gpa, source)
-
-
 class PageDigests:
     """The digests of pages that are not zero, one by one, in the order of a chain.
 

@@ -42,9 +42,9 @@ def bytes_text(size: int) -> str:
     return f"{size / scale:,.1f} {_UNITS[unit]}"
 
 
-def count_text(count: int, noun: str, plural: str = "") -> str:
+def count_text(count: int, noun: str) -> str:
     """A count with its noun: `1 error`, `2 errors`."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+    return f"{count:,} {noun if count == 1 else noun + 's'}"
 
 
 def flag_names(flags: IntFlag) -> list[str]:

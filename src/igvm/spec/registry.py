@@ -99,11 +99,6 @@ class HeaderSpec(msgspec.Struct, frozen=True, gc=False):
     memory: GuestMemory | None = None
     area: AreaUse | None = None
 
-    @property
-    def c_name(self) -> str:
-        """The name in igvm_defs."""
-        return f"IGVM_VHT_{self.name}"
-
 
 _FILL = AreaUse(act="fill", byte_offset="byte_offset")
 
@@ -215,11 +210,6 @@ TYPE_OF: Mapping[type[Record], HeaderType] = {
     spec.record: kind for kind, spec in HEADERS.items() if spec.record is not None
 }
 """The header type of a record class."""
-
-PARAMETER_TYPES = frozenset(
-    kind for kind, spec in HEADERS.items() if spec.area is not None and spec.area.act == "fill"
-)
-"""The types whose structure is IGVM_VHS_PARAMETER."""
 
 
 def type_of(record: HeaderRecord) -> HeaderType:
