@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.checks.inspection.address_ranges import AddressRanges
-    from igvm.checks.inspection.context_columns import ContextColumns
     from igvm.checks.inspection.data_extents import DataExtents
-    from igvm.checks.inspection.guest_memory import GuestMemory
+    from igvm.checks.inspection.guest_memory import NamedMemory
+    from igvm.checks.inspection.inspected_contexts import InspectedContexts
     from igvm.checks.inspection.parameter_areas import ParameterAreas
     from igvm.file.view import IgvmFile
 
@@ -189,9 +189,9 @@ class InspectedFile:
         return read_areas(self)
 
     @functools.cached_property
-    def contexts(self) -> ContextColumns:
+    def contexts(self) -> InspectedContexts:
         """VP contexts and the formats they have."""
-        from igvm.checks.inspection.context_columns import read_contexts
+        from igvm.checks.inspection.inspected_contexts import read_contexts
 
         return read_contexts(self)
 
@@ -203,7 +203,7 @@ class InspectedFile:
         return read_extents(self)
 
     @functools.cached_property
-    def guest_memory(self) -> GuestMemory:
+    def guest_memory(self) -> list[NamedMemory]:
         """Guest memory that headers name."""
         from igvm.checks.inspection.guest_memory import read_memory
 

@@ -91,7 +91,7 @@ def data_none(inspected: InspectedFile) -> Found:
 def _sorted_extents(
     inspected: InspectedFile,
 ) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
-    """The data that headers refer to, by where it starts.
+    """The data that headers refer to, by where it starts, the longest first.
 
     Returns:
         Positions of the headers, shape (n,), intp; byte offsets of start and end of what of it
@@ -100,7 +100,7 @@ def _sorted_extents(
     import numpy as np
 
     extents = inspected.data_extents
-    order = np.argsort(extents.start, kind="stable")
+    order = np.lexsort((-extents.reach, extents.start))
     # What starts in the headers is no reference to file data.
     order = order[np.searchsorted(extents.start[order], inspected.data_start) :]
     start = np.minimum(extents.start[order], inspected.file_size)
