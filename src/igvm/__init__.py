@@ -184,9 +184,11 @@ _PUBLIC = {
         "SecretsPage",
     ),
     "spec.vmsa": (
+        "SEVEventInjectInfo",
         "SEVFeatures",
         "SEVSelector",
         "SEVVMSA",
+        "SEVVirtualInterruptControl",
     ),
     "write.builder": ("Builder",),
     "write.canonical": ("canonical",),

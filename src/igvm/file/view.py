@@ -105,9 +105,17 @@ class HeaderView:
 
         Headers with the optional bit are included, headers whose length is not that of the
         structure are not.
+
+        Raises:
+            ValidationError: `record` is not the structure of a header.
         """
         file = self._file
-        kind = TYPE_OF[record]
+        wanted: object = record  # whatever the annotation says
+        kind = TYPE_OF.get(record) if isinstance(wanted, type) else None
+        if kind is None:
+            given = getattr(wanted, "__name__", None) or repr(wanted)
+            message = f"a table is of the structure of a header, such as igvm.PageData; not {given}"
+            raise ValidationError(message, path=file.path)
         index = self._select((file.types == kind) & (file.lengths == record.SIZE))
         return Table(record, file.section, file.section_offset, index, file.walk.offsets[index])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from igvm.file.argument_kinds import require_file
 from igvm.file.header_extents import data_columns
 from igvm.launch.directives import directives
 from igvm.spec.enums import HeaderType
@@ -37,6 +38,8 @@ def equivalent(first: IgvmFile, second: IgvmFile) -> bool:
     Raises:
         FormatError: a header refers to data that is not in its file.
     """
+    require_file(first)
+    require_file(second)
     if first.fixed_header.SIZE != second.fixed_header.SIZE:
         return False
     if (first.page_size, first.architecture) != (second.page_size, second.architecture):

@@ -54,6 +54,10 @@ def loader_of(name: str) -> Loader:
     Raises:
         ValidationError: there is none; the message names the nearest.
     """
+    given: object = name  # whatever the annotation says
+    if not isinstance(given, str):
+        kind = type(given).__name__
+        raise ValidationError(f"a loader is a name such as 'qemu-kvm', not {kind}")
     wanted = name.strip().lower().replace("_", "-")
     if wanted not in loader_names():
         hint = nearest(wanted, loader_names())

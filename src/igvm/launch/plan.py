@@ -76,6 +76,16 @@ class Row(NamedTuple):
     batch: int
     """Rows of one number are done at once, such as a run of pages."""
 
+    def __repr__(self) -> str:
+        words = [f"<Row {self.operation.name} {self.gpa:#x}"]
+        if self.pages:
+            words.append(f"{self.loaded} of {self.pages} pages")
+        if self.operation == Operation.VP_CONTEXT:
+            words.append(f"vCPU {self.vp_index}")
+        words.append("made by the loader" if self.header < 0 else f"header {self.header}")
+        words.append("measured" if self.measured else "not measured")
+        return ", ".join([*words, *([self.reason] if self.reason else [])]) + ">"
+
 
 class Refusal(msgspec.Struct, frozen=True):
     """One reason for which the loader does not take the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from igvm.file.argument_kinds import require_file
 from igvm.launch.loader_table import loader_of
 from igvm.launch.request import PlanRequest
 
@@ -57,6 +58,6 @@ def plan_for(
         ValidationError: as for `plan`.
         LoadError: as for `plan`.
     """
-    chosen = file.platforms.find(platform)
+    chosen = require_file(file).platforms.find(platform)
     made = loader_of(loader).plan(file, chosen.type, chosen.mask, request)
     return made.require_loadable()

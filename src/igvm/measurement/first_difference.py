@@ -47,6 +47,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     measured: bool
     """Whether the launch measurement covers it."""
 
+    def __repr__(self) -> str:
+        header = "made by the loader" if self.header < 0 else f"header {self.header}"
+        return f"<Place {self.operation} {self.gpa:#x}, {header}>"
+
 
 class FieldDifference(msgspec.Struct, frozen=True):
     """A field of a context that is not the same."""
@@ -74,6 +78,11 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Of contents: how many bytes of the page differ."""
     fields: tuple[FieldDifference, ...] = ()
     """Of a context: what differs in it."""
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{field.name} {field.first} {field.second}" for field in self.fields)
+        words = f"<Difference in {self.kind} after {self.index} pages: {self.first} {self.second}"
+        return f"{words}: {fields}>" if fields else f"{words}>"
 
 
 class _Side(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from igvm.file.argument_kinds import require_file
 from igvm.file.context_columns import context_columns
 from igvm.file.read import parse
 from igvm.spec.context import VBSContextHeader, VBSRegister
@@ -50,6 +51,7 @@ def canonical(file: IgvmFile) -> IgvmFile:
     """
     import numpy as np
 
+    require_file(file)
     keep = (file.masks != 0) | (file.sections == Section.PLATFORM)
     headers = EditableHeaders(file, np.flatnonzero(keep))
     _clear_padding(headers)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.errors import LoadError, MeasurementError
+from igvm.file.argument_kinds import require_digest, require_file
 from igvm.launch.kvm.vmsa_axes import CONTEXTS_AXIS, NOBODY, cpu_name
 from igvm.launch.loader_table import loader_names
 from igvm.measurement.measure import measure_plan
@@ -45,6 +46,15 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
     host: dict[str, str] = {}
     """What the host does otherwise than the loader, as `igvm.measure` takes it."""
+
+    def __repr__(self) -> str:
+        known = {"vcpus": self.vcpus, "cpu": self.cpu, "hashes": self.hashes or None}
+        if self.sev_features is not None:
+            known["sev_features"] = f"{self.sev_features:#x}"
+        words = [
+            f"{name} {value}" for name, value in (known | self.host).items() if value is not None
+        ]
+        return ", ".join([f"<Match {self.platform.name} {self.loader}", *words]) + ">"
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +100,12 @@ def find(
         progress: is called now and then.
 
     Raises:
-        ValidationError: the file is not for a platform in `platforms`.
+        ValidationError: the file is not for a platform in `platforms`, or an argument is of the
+            wrong kind.
         MeasurementError: no platform has digests of this size, or there are too many vCPUs.
     """
+    require_file(file)
+    digest = require_digest(digest)
     most = max(vcpus, default=0)
     if most > MOST_VCPUS:
         raise MeasurementError(f"a search goes through at most {MOST_VCPUS} vCPUs, not {most}")
