@@ -51,7 +51,7 @@ def test_other_kinds() -> None:
     with pytest.raises(igvm.ValidationError, match="a loader is a name such as 'qemu-kvm'"):
         igvm.plan(FILE, "snp", loader=7)  # type: ignore[arg-type]
     for wrong in ("PAGE_DATA", igvm.CPUIDPage, 0x302):
-        with pytest.raises(igvm.ValidationError, match="such as igvm.PageData; not"):
+        with pytest.raises(igvm.ValidationError, match=r"such as igvm\.PageData; not"):
             FILE.table(wrong)  # type: ignore[arg-type]
     with pytest.raises(igvm.ValidationError, match="a platform is a Platform, a PlatformType or"):
         igvm.plan(FILE, 2)  # type: ignore[arg-type]

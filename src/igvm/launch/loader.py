@@ -117,7 +117,7 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
         if request.host and self.vmm is None and isolation_of(platform).context is VMSA:
             from igvm.launch.kvm.vcpu_rows import with_hosts_contexts
 
-            plan = with_hosts_contexts(plan, request, self.name)
+            plan = with_hosts_contexts(plan, request)
         why = f"fatal: {self.program} ends at a header of this type"
         plan = plan.explained(plan.from_headers(*self.unknown), why)
         why = f"{self.program} does nothing with it"
