@@ -338,6 +338,11 @@ class IgvmFile(HeaderView):
 
     # File data.
 
+    @property
+    def data_offset(self) -> int:
+        """Where the file data starts: after the fixed and the variable headers."""
+        return self.section_offset + len(self.section)
+
     def data(self, header: Header[Any]) -> memoryview:
         """The file data that `header` refers to; empty where it refers to none.
 

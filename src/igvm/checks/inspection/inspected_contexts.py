@@ -104,7 +104,7 @@ def read_contexts(inspected: InspectedFile) -> InspectedContexts:
     columns = context_columns(inspected.file)
     offset = columns.offset
     formats = np.where(columns.ambiguous, np.int8(-1), columns.format)
-    after_headers = offset >= inspected.data_start
+    after_headers = offset >= inspected.file.data_offset
     is_vbs = formats == FORMATS.index(VBSContextHeader)
     # A count that is not in the file data is none.
     count = np.where(is_vbs & after_headers, columns.count, -1)

@@ -41,7 +41,6 @@ class InspectedFile:
     Attributes:
         file: the file.
         page_size: bytes of a page; 4096 where the file names a size that cannot be.
-        data_start: where the file data starts, after the variable headers.
         file_size: bytes of the file.
     """
 
@@ -49,7 +48,6 @@ class InspectedFile:
         self.file = file
         size = file.page_size
         self.page_size = size if size > 0 and size & size - 1 == 0 else PAGE_SIZE_4K
-        self.data_start = file.section_offset + len(file.section)
         self.file_size = len(file.buffer)
         self._tables: dict[type[Record], Table[Any]] = {}
 
