@@ -176,7 +176,7 @@ _PUBLIC = {
         "TDXPolicy",
     ),
     "spec.registry": ("UnknownHeader",),
-    "spec.snp": (
+    "spec.snp_structures": (
         "CPUIDEntry",
         "CPUIDPage",
         "SNPPublicKey",

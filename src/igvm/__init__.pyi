@@ -38,7 +38,7 @@ from igvm.spec.payload import EnvironmentInfoPayload as EnvironmentInfoPayload, 
 from igvm.spec.platform import SupportedPlatform as SupportedPlatform
 from igvm.spec.policy import CCAAttributes as CCAAttributes, SNPPolicy as SNPPolicy, TDXPolicy as TDXPolicy
 from igvm.spec.registry import UnknownHeader as UnknownHeader
-from igvm.spec.snp import CPUIDEntry as CPUIDEntry, CPUIDPage as CPUIDPage, SNPPublicKey as SNPPublicKey, SNPSignature as SNPSignature, SecretsPage as SecretsPage
+from igvm.spec.snp_structures import CPUIDEntry as CPUIDEntry, CPUIDPage as CPUIDPage, SNPPublicKey as SNPPublicKey, SNPSignature as SNPSignature, SecretsPage as SecretsPage
 from igvm.spec.vmsa import SEVEventInjectInfo as SEVEventInjectInfo, SEVFeatures as SEVFeatures, SEVSelector as SEVSelector, SEVVMSA as SEVVMSA, SEVVirtualInterruptControl as SEVVirtualInterruptControl
 from igvm.write.builder import Builder as Builder
 from igvm.write.canonical import canonical as canonical

@@ -89,9 +89,9 @@ def loaders_named(*names: str, tools: bool = True) -> list[Loader]:
         if folded in {*FAMILIES, _ALL}:
             start = "" if folded == _ALL else f"{folded}-"
             members = [known for known in loader_names() if known.startswith(start)]
-            found = [loader_of(known) for known in members]
-            found = [loader for loader in found if tools or not loader.is_tool]
+            group = [loader_of(known) for known in members]
+            group = [loader for loader in group if tools or not loader.is_tool]
         else:
-            found = [loader_of(folded)]
-        chosen |= {loader.name: loader for loader in found}
+            group = [loader_of(folded)]
+        chosen |= {loader.name: loader for loader in group}
     return list(chosen.values())

@@ -323,9 +323,9 @@ def _shown(value: Any) -> str:
         text = bytes(value[:_MOST_SHOWN]).hex()
         return text if len(value) <= _MOST_SHOWN else f"{text}... ({len(value)} bytes)"
     if isinstance(value, (tuple, list)):
-        some = [_shown(part) for part in value[:_MOST_SHOWN] if _is_set(part)]
-        more = f", of {len(value)}" if len(some) < len(value) else ""
-        return f"[{', '.join(some)}{more}]"
+        parts = [_shown(part) for part in value[:_MOST_SHOWN] if _is_set(part)]
+        more = f", of {len(value)}" if len(parts) < len(value) else ""
+        return f"[{', '.join(parts)}{more}]"
     return f"{value:#x}" if type(value) is int else repr(value)
 
 

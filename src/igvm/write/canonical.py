@@ -117,8 +117,8 @@ def _with_clear_registers(headers: EditableHeaders) -> References:
         place = int(old.start[row]), int(old.size[row])
         if place not in done:
             done[place] = len(buffers)
-            found = headers.file.buffer[place[0] : place[0] + place[1]]
-            buffers.append(memoryview(clear_registers(found, headers.file.architecture)))
+            content = headers.file.buffer[place[0] : place[0] + place[1]]
+            buffers.append(memoryview(clear_registers(content, headers.file.architecture)))
         which[row], start[row] = done[place], 0
     return References(buffers, old.at, which, start, old.size)
 
