@@ -44,7 +44,7 @@ _NO_CPU = (
 )
 
 
-def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM) -> LaunchPlan:
+def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -> LaunchPlan:
     """`plan` with one VMSA for every vCPU at its end, as KVM builds and measures them.
 
     The contexts of the file leave their place. Where it is not known how many vCPUs there are, or
@@ -55,7 +55,7 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM) -> Launc
         plan: a plan with the contexts of the file.
         request: vcpus; cpu, where `vmm` resets a vCPU that has no context in the file;
             sev_features.
-        vmm: how contexts get to KVM.
+        vmm: how contexts get to KVM, where `request` does not say otherwise.
 
     Raises:
         ValidationError: there cannot be so many vCPUs, or there is no such processor.
@@ -70,8 +70,9 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM) -> Launc
         return plan.unmeasured(where, "the host measures no VMSA")
     if request.host.get(VMM_AXIS.name) == NOBODY:
         return with_file_contexts(plan, request)
-    if VMM_AXIS.name in request.host:
-        vmm = vmm_named(VMM_AXIS.choice(request.host[VMM_AXIS.name]).value)
+    vmm = request.vmm or vmm
+    if vmm is None:
+        raise ValidationError("nobody is named who hands contexts to KVM")
     is_context = plan.of(Operation.VP_CONTEXT) & (plan.rows["loaded"] > 0)
     plan = _refusing(plan, vmm)
     contexts = plan.rows[is_context]
@@ -129,7 +130,7 @@ def with_hosts_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
         is_other &= plan.of(Operation.VP_CONTEXT)
         plan = plan.unmeasured(is_other, "it is for another platform")
         plan = plan.loading(is_other, 0, "it is for another platform")
-        return with_kvm_contexts(plan, request, vmm_named("qemu"))
+        return with_kvm_contexts(plan, request, None)
     if request.host.get(CONTEXTS_AXIS.name) == NOBODY:
         where = plan.of(Operation.VP_CONTEXT)
         return plan.unmeasured(where, "the host measures no VMSA")
@@ -138,20 +139,6 @@ def with_hosts_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
         message = f"loader {plan.loader} measures VMSAs as they are: {named} needs a vmm"
         raise ValidationError(message)
     return plan
-
-
-def vmm_named(name: str) -> VMM:
-    """The VMM of the loader whose name begins with `name` and that hands contexts to KVM.
-
-    Raises:
-        ValidationError: there is none.
-    """
-    from igvm.launch.loader_table import loaders
-
-    for loader in loaders().values():
-        if loader.vmm is not None and loader.name.startswith(name):
-            return loader.vmm
-    raise ValidationError(f"{name} hands no contexts to KVM")
 
 
 def with_file_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
