@@ -176,9 +176,14 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
         """Which rows do one of `operations`, shape (n,)."""
         import numpy as np
 
-        chosen = np.zeros(256, bool)
-        chosen[list(operations)] = True
-        where: NDArray[np.bool_] = chosen[self.rows["operation"]]
+        column = self.rows["operation"]
+        where: NDArray[np.bool_]
+        if len(operations) == 1:
+            where = column == operations[0]
+        else:
+            chosen = np.zeros(256, bool)
+            chosen[list(operations)] = True
+            where = chosen[column]
         return where
 
     def from_headers(self, *header_types: HeaderType) -> NDArray[np.bool_]:
@@ -188,7 +193,10 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
         """
         import numpy as np
 
-        where: NDArray[np.bool_] = np.isin(self.rows["header_type"], header_types)
+        types = self.rows["header_type"]
+        where = np.zeros(len(types), bool)
+        for header_type in header_types:
+            where |= types == np.uint32(header_type)
         where &= self.rows["operation"] != Operation.OTHER
         return where
 
@@ -203,7 +211,12 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def measured_part(self) -> Self:
         """This plan with the rows that are measured, and no others."""
-        return self.with_rows(self.rows[self.rows["measured"]])
+        import numpy as np
+
+        index = np.flatnonzero(self.rows["measured"])
+        has_gaps = len(index) == 0 or index[-1] - index[0] + 1 != len(index)
+        # Rows without gaps are a view: there may be a quarter of a million.
+        return self.with_rows(self.rows[index if has_gaps else slice(index[0], index[-1] + 1)])
 
     def with_rows(self, rows: NDArray[np.void], *, blobs: Sequence[bytes] | None = None) -> Self:
         """This plan with other rows."""

@@ -40,6 +40,9 @@ SECTION_RANGES: Mapping[Section, range] = {
 }
 """Header types of each section: IGVM_VHT_RANGE_PLATFORM, _INIT and _DIRECTIVE, in file order."""
 
+PAST_TYPES = max(types.stop for types in SECTION_RANGES.values())
+"""One more than the highest type of any section."""
+
 
 class HeaderType(OpenEnum):
     """IgvmVariableHeaderType: what a variable header holds; the optional bit is not part of it."""

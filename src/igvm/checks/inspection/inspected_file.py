@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from igvm.file.record_places import every_place
 from igvm.file.table import Table
-from igvm.spec.enums import PAGE_SIZE_4K, SECTION_RANGES, PlatformType
+from igvm.spec.enums import PAGE_SIZE_4K, PAST_TYPES, PlatformType
 from igvm.spec.platform import SupportedPlatform
 from igvm.spec.registry import HEADERS, TYPE_OF
 from igvm.wire.record import Record
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     Positions = NDArray[np.intp]
 
 R = TypeVar("R", bound=Record)
-
-PAST_TYPES = max(types.stop for types in SECTION_RANGES.values())
-"""One more than the highest type of any section; stands for it and all above in `capped_types`."""
 
 
 class InspectedFile:

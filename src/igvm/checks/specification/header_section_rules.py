@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.checks.finding import Severity
-from igvm.checks.inspection.inspected_file import PAST_TYPES
 from igvm.checks.rule import Lazy, Many, Place, headers, rule
-from igvm.spec.enums import OPTIONAL_BIT, SECTION_RANGES, HeaderType, Section
+from igvm.spec.enums import OPTIONAL_BIT, PAST_TYPES, SECTION_RANGES, HeaderType, Section
 from igvm.spec.registry import HEADERS
 
 if TYPE_CHECKING:
