@@ -150,7 +150,9 @@ def _fill(
             rows["byte_offset"][at] = table.column(spec.area.byte_offset)[chosen]
     for name in ("flags", "data_type", "vp_index"):
         if name in names:
-            rows[name][at] = table.column(name)[chosen]
+            values = table.column(name)[chosen]
+            if values.any():
+                rows[name][at] = values
     if OPERATIONS.get(spec.header_type) in {*_FILLED, Operation.PARAMETER_AREA}:
         rows["loaded"][at] = rows["pages"][at]
 
@@ -185,14 +187,14 @@ def _with_pages(plan: LaunchPlan) -> LaunchPlan:
         plan = plan.refusing(Refusal(message, None, "page_size"))
     rows = plan.rows
     flags, data_types = rows["flags"], rows["data_type"]
-    if flags[pages].any():
+    if flags.any():
         unmeasured = np.uint32(PageDataFlags.UNMEASURED)
         rows["operation"][pages & (flags & unmeasured != 0)] = Operation.UNMEASURED
-    if isolation.has_special_pages and data_types[pages].any():
+    if isolation.has_special_pages and data_types.any():
         rows["operation"][pages & (data_types == PageDataType.SECRETS)] = Operation.SECRETS
         is_cpuid = (data_types == PageDataType.CPUID_DATA) | (data_types == PageDataType.CPUID_XF)
         rows["operation"][pages & is_cpuid] = Operation.CPUID
-    if flags[pages].any():
+    if flags.any():
         rows["operation"][pages & (flags & np.uint32(PageDataFlags.SHARED) != 0)] = Operation.SHARED
     sources = rows["source"]
     is_outside = pages & (sources >= 0) & (sources > len(file.buffer) - file.page_size)

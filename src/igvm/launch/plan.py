@@ -340,7 +340,9 @@ def blank_rows(count: int) -> NDArray[np.void]:
     """So many rows without anything in them, shape (count,)."""
     import numpy as np
 
-    rows = np.zeros(count, row_dtype())
-    rows["source"], rows["header"], rows["area"] = NO_SOURCE, NO_HEADER, NO_AREA
+    blank = np.zeros((), row_dtype())
+    blank["source"], blank["header"], blank["area"] = NO_SOURCE, NO_HEADER, NO_AREA
+    # Repeating bytes is several times as fast as numpy's filling of structures.
+    rows = np.frombuffer(bytearray(blank.tobytes()) * count, row_dtype())
     rows["batch"] = np.arange(count)
     return rows
