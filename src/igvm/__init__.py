@@ -208,6 +208,4 @@ _ROOMS = (
     "write",
 )
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC, _ROOMS)
-__all__ += ["__version__"]
-__all__.sort()
+__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC, _ROOMS, ("__version__",))

@@ -64,9 +64,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Where two plans part ways."""
 
     kind: Kind
-    """operation: the same page is loaded or counted in another way. address: the same operation is
-    for another page. contents and context: the bytes differ. count: an operation has more pages.
-    order: both have the page, at another place. missing: only one has it."""
+    """What differs, in one word.
+
+    Under `operation` the same page is loaded or counted in another way, under `address` the same
+    operation is for another page; `contents` and `context` say that bytes differ, `count` that an
+    operation has more pages, `order` that both have the page at another place, and `missing` that
+    only one has it.
+    """
     index: int
     """Pages before it, all of them equal."""
     first: Place | None
