@@ -176,7 +176,7 @@ _PUBLIC = {
         "TDXPolicy",
     ),
     "spec.registry": ("UnknownHeader",),
-    "spec.snp": (
+    "spec.snp_structures": (
         "CPUIDEntry",
         "CPUIDPage",
         "SNPPublicKey",
@@ -184,9 +184,11 @@ _PUBLIC = {
         "SecretsPage",
     ),
     "spec.vmsa": (
+        "SEVEventInjectInfo",
         "SEVFeatures",
         "SEVSelector",
         "SEVVMSA",
+        "SEVVirtualInterruptControl",
     ),
     "write.builder": ("Builder",),
     "write.canonical": ("canonical",),
@@ -206,6 +208,4 @@ _ROOMS = (
     "write",
 )
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC, _ROOMS)
-__all__ += ["__version__"]
-__all__.sort()
+__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC, _ROOMS, ("__version__",))

@@ -45,8 +45,6 @@ class IgvmError(Exception):
         missing: the parameter that must be given, or given otherwise, such as `vcpus`.
     """
 
-    exit_code = 3
-
     def __init__(
         self,
         message: str,
@@ -104,8 +102,6 @@ class SaveError(IgvmError, OSError):
 
 class ToolError(IgvmError, RuntimeError):
     """A program or an optional package that the work needs is not there."""
-
-    exit_code = 4
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def lazy_names(
-    package: str, public: Mapping[str, Sequence[str]], rooms: Sequence[str] = ()
+    package: str,
+    public: Mapping[str, Sequence[str]],
+    rooms: Sequence[str] = (),
+    present: Sequence[str] = (),
 ) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` of a package (PEP 562).
 
@@ -19,6 +22,7 @@ def lazy_names(
         package: its name.
         public: names by the module of igvm that has them, such as `file.table`.
         rooms: subpackages that can be reached without having been imported.
+        present: further public names, which the package has already.
     """
     homes = {name: f"igvm.{module}" for module, names in public.items() for name in names}
 
@@ -35,4 +39,4 @@ def lazy_names(
     def known() -> list[str]:
         return sorted({*vars(sys.modules[package]), *homes, *rooms})
 
-    return load, known, sorted(homes)
+    return load, known, sorted([*homes, *present])

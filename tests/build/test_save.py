@@ -59,7 +59,7 @@ def test_existing_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     with pytest.raises(SaveError, match="the file exists") as error:
         save(path, PARTS)
-    assert "--force" in str(error.value.hint)
+    assert ("overwrite", "overwrite=True replaces it") == (error.value.missing, error.value.hint)
     assert str(path) == error.value.path
     assert b"old" == path.read_bytes()
     assert ["old"] == names(tmp_path)

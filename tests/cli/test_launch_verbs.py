@@ -131,7 +131,7 @@ def test_other_platforms_are_still_told(run: Run) -> None:
     """One platform that cannot be measured does not hide the others, and the exit code tells."""
     result = run("measure", "guest.igvm", "--loader", "qemu-kvm")
     assert 2 == result.exit_code
-    assert "needs the number of vCPUs" in result.stderr
+    assert "the number of vCPUs must be known" in result.stderr
     assert 2 == len(result.stderr.splitlines())
 
 
@@ -146,8 +146,12 @@ def test_other_platforms_are_still_told(run: Run) -> None:
             "measure hello.igvm --loader nope",
             "there is no loader 'nope'; there are reference, igvmmeasure",
         ),
-        (2, "measure hello.igvm --platform SEV_SNP --loader qemu-kvm", "needs the number of vCPUs"),
-        (2, "measure hello.igvm --loader qemu-kvm --vcpus 2", "needs the processor model"),
+        (
+            2,
+            "measure hello.igvm --platform SEV_SNP --loader qemu-kvm",
+            "the number of vCPUs must be known",
+        ),
+        (2, "measure hello.igvm --loader qemu-kvm --vcpus 2", "the processor model must be known"),
         (2, "measure realm.igvm", "parameters that the VMM chooses"),
         (2, "explain realm.igvm", "parameters that the VMM chooses"),
         (2, "measure realm.igvm --realm num_bps=1", "s2sz, the width of the IPA space"),

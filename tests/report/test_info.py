@@ -147,6 +147,7 @@ ERROR = Finding(
     rule="igvm-0.5/panic.x",
     severity=igvm.Severity.ERROR,
     message="it is \x1b odd; no x may be odd",
+    found="it is \x1b odd",
     header_index=3,
     header_type="PAGE_DATA",
     field="gpa",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from igvm.spec import enums, snp, vmsa
+from igvm.spec import enums, snp_structures, vmsa
 from igvm.spec.payload import MemoryRange
 from igvm.wire.openenum import OpenEnum
 from tests.spec.layout_table import LAYOUTS
@@ -34,12 +34,12 @@ TYPED = {
     "SEVVMSA.sev_features": vmsa.SEVFeatures,
     **{f"SEVVMSA.{name}": vmsa.SEVSelector for name in ("es", "cs", "ss", "ds", "fs", "gs")},
     **{f"SEVVMSA.{name}": vmsa.SEVSelector for name in ("gdtr", "ldtr", "idtr", "tr")},
-    "SNPIDBlock.id_key_signature": snp.SNPSignature,
-    "SNPIDBlock.id_public_key": snp.SNPPublicKey,
-    "SNPIDBlock.author_key_signature": snp.SNPSignature,
-    "SNPIDBlock.author_public_key": snp.SNPPublicKey,
+    "SNPIDBlock.id_key_signature": snp_structures.SNPSignature,
+    "SNPIDBlock.id_public_key": snp_structures.SNPPublicKey,
+    "SNPIDBlock.author_key_signature": snp_structures.SNPSignature,
+    "SNPIDBlock.author_public_key": snp_structures.SNPPublicKey,
     "MMIORangesPayload.mmio_ranges": MemoryRange,
-    "CPUIDPage.entries": snp.CPUIDEntry,
+    "CPUIDPage.entries": snp_structures.CPUIDEntry,
 }
 """The fields that are more than an integer or bytes, and of which class they are."""
 

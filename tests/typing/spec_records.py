@@ -16,7 +16,7 @@ from igvm.spec.directive import PageData, Parameter, SNPIDBlock, VPCount
 from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, Section
 from igvm.spec.payload import MemoryRange, MMIORangesPayload
 from igvm.spec.policy import SNPPolicy
-from igvm.spec.snp import SNPPublicKey
+from igvm.spec.snp_structures import SNPPublicKey
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures, SEVSelector
 from igvm.wire.bits import Bits
 from igvm.wire.record import Wire

@@ -62,14 +62,15 @@ def test_unknown_values(value: int, name: str) -> None:
 
 @given(st.integers(0, 1 << 70))
 def test_members_are_their_numbers(value: int) -> None:
-    """Whatever the value: equality, order, hash, arithmetic and text are those of the integer."""
+    """Whatever the value: equality, order, hash, arithmetic and JSON are those of the integer."""
     member = Kind(value)
     assert value == member
     assert hash(value) == hash(member)
     assert {value: 1} == {member: 1}
     assert value + 1 == member + 1 > member
-    assert (str(value), f"{value:#x}") == (str(member), f"{member:#x}")
+    assert f"{value:#x}" == f"{member:#x}"
     assert str(value) == json.dumps(member)
+    assert member.name == str(member) == f"{member}"
 
 
 def test_unknown_members_are_equal_not_identical() -> None:

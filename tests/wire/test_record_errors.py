@@ -11,7 +11,7 @@ from igvm.errors import FormatError
 from igvm.spec.context import VBSRegister
 from igvm.spec.directive import PageData, SNPIDBlock, VPCount
 from igvm.spec.payload import MemoryRange, MMIORangesPayload
-from igvm.spec.snp import CPUIDPage, SNPPublicKey, SNPSignature
+from igvm.spec.snp_structures import CPUIDPage, SNPPublicKey, SNPSignature
 from igvm.spec.vmsa import SEVVMSA, SEVSelector
 from tests.spec.records import RECORDS
 

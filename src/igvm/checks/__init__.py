@@ -25,8 +25,11 @@ def check(file: IgvmFile, rules: str = "spec", *, most: int = 100) -> list[Findi
         most: list at most so many places a rule; the last one counts the others in `more`.
 
     Raises:
-        ValidationError: there is no such rule set.
+        ValidationError: there is no such rule set, or `file` is no open file.
     """
+    from igvm.file.argument_kinds import require_file
+
+    require_file(file)
     if rules == "spec":
         from igvm.checks.inspection.inspected_file import InspectedFile
         from igvm.checks.rule import SPEC_RULES

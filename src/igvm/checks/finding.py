@@ -27,6 +27,8 @@ class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
     severity: Severity
     message: str
     """What was found, and the rule in words; one line."""
+    found: str = ""
+    """What was found, without the rule; empty where the rule says it all."""
     header_index: int | None = None
     """Position of the header among all headers of the file."""
     header_type: str | None = None

@@ -79,6 +79,7 @@ def _finding(rule: Rule, file: IgvmFile, place: Place) -> Finding:
         rule=rule.name,
         severity=rule.severity,
         message=f"{place.message}; {rule.words}" if place.message else rule.words,
+        found=place.message,
         header_index=place.index,
         header_type=name,
         field=place.field,

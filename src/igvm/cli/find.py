@@ -105,7 +105,7 @@ def _search(file: IgvmFile, digest: bytes, request: LaunchRequest) -> Search:
 
 def _options(match: Match) -> list[str]:
     """How `igvm measure` is told what leads to the digest."""
-    said = {
+    values = {
         PLATFORM: match.platform.name,
         LOADER: match.loader,
         VCPUS: match.vcpus,
@@ -113,5 +113,7 @@ def _options(match: Match) -> list[str]:
         SEV_FEATURES: None if match.sev_features is None else f"{match.sev_features:#x}",
         KERNEL: "..." if match.hashes else None,
     }
-    options = [f"{option.flags[0]} {value}" for option, value in said.items() if value is not None]
+    options = [
+        f"{option.flags[0]} {value}" for option, value in values.items() if value is not None
+    ]
     return [*options, *(f"{HOST.flags[0]} {axis}={value}" for axis, value in match.host.items())]

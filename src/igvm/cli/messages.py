@@ -16,6 +16,10 @@ FOUND = 1
 """A file breaks the rules, launches differ, or what was asked for is not there."""
 USAGE = 2
 UNREADABLE = 3
+UNAVAILABLE = 4
+"""A program or an optional package is missing."""
+_OVERWRITE = "overwrite"
+"""The parameter of the library that lets a file be replaced."""
 INTERRUPTED = 130
 """128 + SIGINT, as a shell reports it."""
 BROKEN_PIPE = 141
@@ -36,18 +40,23 @@ def complain(message: str, hint: str | None = None) -> None:
 def complain_of(error: IgvmError, message: str | None = None) -> int:
     """Say what an error says, or `message` in its place; the exit code."""
     complain(message or str(error), advice(error.hint, error.missing))
-    return exit_code(error.missing, error.exit_code)
+    from igvm.errors import ToolError
+
+    return exit_code(error.missing, UNAVAILABLE if isinstance(error, ToolError) else UNREADABLE)
 
 
 def exit_code(missing: str | None, otherwise: int = UNREADABLE) -> int:
     """The exit code of an error: what must be given is for the command line to mend."""
-    return otherwise if missing is None else USAGE
+    return otherwise if missing in {None, _OVERWRITE} else USAGE
 
 
 def advice(hint: str | None, missing: str | None) -> str | None:
     """What to do about an error: its hint, and the option for what must be given."""
     from igvm.cli.launch_options import HOSTED_LAUNCH_OPTIONS
+    from igvm.cli.options import FORCE
 
+    if missing == _OVERWRITE:
+        return f"{FORCE.flags[-1]} overwrites it"
     usage = next((option.usage for option in HOSTED_LAUNCH_OPTIONS if option.name == missing), None)
     if usage is None:
         return hint

@@ -30,6 +30,8 @@ class ContextColumns(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Where the registers start in the file."""
     format: NDArray[np.int8]
     """Position in CONTEXT_FORMATS; -1 where the mask does not decide it."""
+    ambiguous: NDArray[np.bool_]
+    """Whether the mask names platforms with different formats, one of which may count."""
     size: NDArray[np.int64]
     """Bytes of the registers; 0 where they cannot be known."""
     count: NDArray[np.int64]
@@ -51,7 +53,7 @@ def context_columns(file: IgvmFile) -> ContextColumns:
     table = file.table(VPContext)
     mask = table[VPContext.compatibility_mask]
     offset = table[VPContext.file_offset].astype(np.int64)
-    formats = context_formats(file, mask)
+    formats, ambiguous = context_formats(file, mask)
     size = np.where(formats >= 0, PAGE_SIZE_4K, 0).astype(np.int64)
     count = np.full(len(table), -1, np.int64)
     for number, context in enumerate(CONTEXT_FORMATS):
@@ -69,16 +71,23 @@ def context_columns(file: IgvmFile) -> ContextColumns:
         vp_index=table[VPContext.vp_index],
         offset=offset,
         format=formats,
+        ambiguous=ambiguous,
         size=size,
         count=count,
     )
 
 
-def context_formats(file: IgvmFile, masks: NDArray[np.uint32]) -> NDArray[np.int8]:
+def context_formats(
+    file: IgvmFile, masks: NDArray[np.uint32]
+) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
     """Which of CONTEXT_FORMATS contexts with `masks` have; -1 where that cannot be known.
 
     The platforms of a mask must agree. Of platforms that share one mask bit the last counts, as
     for the igvm crate.
+
+    Returns:
+        Positions in CONTEXT_FORMATS, and where platforms of one mask have different formats; both
+        of shape (n,).
     """
     import numpy as np
 
@@ -100,7 +109,7 @@ def context_formats(file: IgvmFile, masks: NDArray[np.uint32]) -> NDArray[np.int
             context_or_none = None if isolation is None else isolation.context
             number = -1 if context_or_none is None else CONTEXT_FORMATS.index(context_or_none)
             formats[ambiguous & (masks == bits)] = number
-    return formats
+    return formats, ambiguous
 
 
 def _counts(file: IgvmFile, offsets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -81,7 +81,8 @@ def context_format(file: IgvmFile, header: Header[Any]) -> ContextFormat:
     import numpy as np
 
     mask = header.record.compatibility_mask
-    number = int(context_formats(file, np.array([mask], np.uint32))[0])
+    formats, _ = context_formats(file, np.array([mask], np.uint32))
+    number = int(formats[0])
     if number >= 0:
         return CONTEXT_FORMATS[number]
     kinds = [kind for kind, bits in file.platform_masks.items() if bits & mask]
@@ -173,7 +174,13 @@ def _require(file: IgvmFile, header: Header[Any], offset: int, size: int) -> Non
 # Columns.
 
 
-def data_columns(file: IgvmFile, spec: HeaderSpec, table: Table[Any] | None = None) -> DataColumns:
+def data_columns(
+    file: IgvmFile,
+    spec: HeaderSpec,
+    table: Table[Any] | None = None,
+    *,
+    page_size: int | None = None,
+) -> DataColumns:
     """The file data of the headers of type `spec`, whether it is in the file or not.
 
     Headers that refer to none are left out: an offset of zero is none, of a VP_CONTEXT too.
@@ -182,8 +189,11 @@ def data_columns(file: IgvmFile, spec: HeaderSpec, table: Table[Any] | None = No
         file: an open file.
         spec: the type; it must declare data.
         table: the headers, where the caller has them as columns.
+        page_size: bytes of a page, where not as the file says.
     """
     import numpy as np
+
+    page_size = file.page_size if page_size is None else page_size
 
     if spec.record is None or spec.data is None:
         raise TypeError(spec.name)
@@ -197,15 +207,19 @@ def data_columns(file: IgvmFile, spec: HeaderSpec, table: Table[Any] | None = No
         size = np.minimum(sizes, np.uint64(LARGEST)).astype(np.int64)
         return DataColumns(index=index, start=start, size=size, least=size)
     if rule == "page":
-        size = page_bytes(table.column("flags")[rows], file.page_size)
-        least = np.full(len(rows), file.page_size, np.int64)
+        size = page_bytes(table.column("flags")[rows], page_size)
+        least = np.full(len(rows), page_size, np.int64)
         return DataColumns(index=index, start=start, size=size, least=least)
     size = context_columns(file).size[np.searchsorted(file.table(spec.record).index, index)]
     return DataColumns(index=index, start=start, size=size, least=size)
 
 
 def memory_columns(
-    file: IgvmFile, spec: HeaderSpec, table: Table[Any] | None = None
+    file: IgvmFile,
+    spec: HeaderSpec,
+    table: Table[Any] | None = None,
+    *,
+    page_size: int | None = None,
 ) -> MemoryColumns:
     """The guest memory of the headers of type `spec`, wherever it is.
 
@@ -213,8 +227,11 @@ def memory_columns(
         file: an open file.
         spec: the type; it must declare memory.
         table: the headers, where the caller has them as columns.
+        page_size: bytes of a page, where not as the file says.
     """
     import numpy as np
+
+    page_size = file.page_size if page_size is None else page_size
 
     if spec.record is None or spec.memory is None:
         raise TypeError(spec.name)
@@ -224,11 +241,11 @@ def memory_columns(
     if rule == "field":
         size = table.column(spec.memory.size.field).astype(np.uint64)
     elif rule == "page":
-        size = page_bytes(table.column("flags"), file.page_size).astype(np.uint64)
+        size = page_bytes(table.column("flags"), page_size).astype(np.uint64)
     elif rule == "area":
         size = area_sizes(file, table.column("parameter_area_index"))
     else:
-        formats = context_formats(file, table.column("compatibility_mask"))
+        formats, _ = context_formats(file, table.column("compatibility_mask"))
         in_memory = np.array([*(context.in_memory for context in CONTEXT_FORMATS), False])
         rows = np.flatnonzero(in_memory[formats])
         index, start = index[rows], start[rows]

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from igvm.file.header import Header
     from igvm.spec.platform import SupportedPlatform
 
+    PlatformHeader = Header[SupportedPlatform]
+else:
+    PlatformHeader = object  # loaded by those who have one
+
 
 class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """One isolation technology that a file is for (IGVM_VHS_SUPPORTED_PLATFORM).
@@ -31,7 +35,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     highest_vtl: int = 0
     shared_gpa_boundary: int = 0
     """Memory from this gpa up is host visible; 0 where that is not used."""
-    header: Header[SupportedPlatform] | None = None
+    header: PlatformHeader | None = None
     """The header that says so; None in a Builder."""
 
     @property

@@ -16,6 +16,8 @@ from igvm.file.walk import Walk, walk
 from igvm.spec.enums import (
     OPTIONAL_BIT,
     PAGE_SIZE_4K,
+    PAST_TYPES,
+    SECTION_RANGES,
     Architecture,
     HeaderType,
     PlatformType,
@@ -41,9 +43,6 @@ R = TypeVar("R", bound=Record)
 
 _CACHED = ("walk", "types", "lengths", "sections", "masks", "platforms", "platform_masks")
 """What is computed once from the bytes of an open file."""
-
-_PAST_TYPES = 0x401
-"""One more than the highest type of any section."""
 
 
 class HeaderView:
@@ -105,9 +104,17 @@ class HeaderView:
 
         Headers with the optional bit are included, headers whose length is not that of the
         structure are not.
+
+        Raises:
+            ValidationError: `record` is not the structure of a header.
         """
         file = self._file
-        kind = TYPE_OF[record]
+        wanted: object = record  # whatever the annotation says
+        kind = TYPE_OF.get(record) if isinstance(wanted, type) else None
+        if kind is None:
+            given = getattr(wanted, "__name__", None) or repr(wanted)
+            message = f"a table is of the structure of a header, such as igvm.PageData; not {given}"
+            raise ValidationError(message, path=file.path)
         index = self._select((file.types == kind) & (file.lengths == record.SIZE))
         return Table(record, file.section, file.section_offset, index, file.walk.offsets[index])
 
@@ -240,8 +247,8 @@ class IgvmFile(HeaderView):
 
         types = self.types
         result = np.full(len(types), Section.UNKNOWN, np.uint8)
-        for section, low, high in ((0, 0x1, 0x100), (1, 0x101, 0x200), (2, 0x301, 0x400)):
-            result[(types >= low) & (types <= high)] = section
+        for section, numbers in SECTION_RANGES.items():
+            result[(types >= numbers.start) & (types < numbers.stop)] = section
         strays = result == Section.UNKNOWN
         if strays.any():
             known = np.where(strays, 0, np.arange(len(result)))
@@ -273,7 +280,7 @@ class IgvmFile(HeaderView):
         import numpy as np
 
         result = np.full(len(self.types), 0xFFFFFFFF, np.uint32)
-        present = np.bincount(np.minimum(self.types, np.uint32(_PAST_TYPES)))
+        present = np.bincount(np.minimum(self.types, np.uint32(PAST_TYPES)))
         for kind in np.flatnonzero(present).tolist():
             spec = HEADERS.get(HeaderType(kind))
             if spec is not None and spec.has_mask and spec.record is not None:
@@ -329,6 +336,11 @@ class IgvmFile(HeaderView):
         return HeaderView(self, np.flatnonzero(is_chosen))
 
     # File data.
+
+    @property
+    def data_offset(self) -> int:
+        """Where the file data starts: after the fixed and the variable headers."""
+        return self.section_offset + len(self.section)
 
     def data(self, header: Header[Any]) -> memoryview:
         """The file data that `header` refers to; empty where it refers to none.

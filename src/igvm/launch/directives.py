@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from igvm.file.header_extents import memory_columns
 from igvm.launch.plan import NO_SOURCE, PAGE, LaunchPlan, Refusal, blank_rows
 from igvm.spec.directive import ParameterArea, ParameterInsert
-from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, Section
+from igvm.spec.enums import PAST_TYPES, HeaderType, PageDataFlags, PageDataType, Section
 from igvm.spec.isolation import ISOLATIONS, VMSA, isolation_of
 from igvm.spec.operations import Operation
 from igvm.spec.registry import HEADERS
@@ -73,11 +73,15 @@ def directives(
     rows["header"], rows["header_type"] = index, file.types[index]
     rows["operation"] = Operation.OTHER
     plan = LaunchPlan(file=file, platform=platform, mask=mask, loader="", rows=rows)
-    present = np.flatnonzero(np.bincount(np.minimum(file.types, 0x401), minlength=1)).tolist()
+    capped_types = np.minimum(file.types, np.uint32(PAST_TYPES))
+    present = np.flatnonzero(np.bincount(capped_types, minlength=1)).tolist()
+    row_of_header = np.full(len(file.types), -1, np.intp)
+    row_of_header[index] = np.arange(len(index))
     for kind in present:
         spec = HEADERS.get(HeaderType(kind))
         if spec is not None and spec.record is not None and spec.section != Section.PLATFORM:
-            _fill(plan, spec, file.table(spec.record))
+            table = file.table(spec.record)
+            _fill(plan, spec, table, row_of_header[table.index])
     if HeaderType.PAGE_DATA in present:
         plan = _with_pages(plan)
     if HeaderType.PARAMETER_INSERT in present:
@@ -111,24 +115,23 @@ def _is_vmsa(file: IgvmFile) -> NDArray[np.bool_]:
     return is_vmsa
 
 
-def _rows_of(plan: LaunchPlan, table: Table[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which rows of the plan come from headers of `table`, and where these are in the table."""
+def _fill(
+    plan: LaunchPlan, spec: HeaderSpec, table: Table[Any], row_numbers: NDArray[np.intp]
+) -> None:
+    """Fill in what the declaration of a header type says of its rows.
+
+    Args:
+        plan: has a row for each header that applies.
+        spec: the type.
+        table: its headers.
+        row_numbers: the row of each, shape (n,), -1 where it does not apply.
+    """
     import numpy as np
 
-    at = np.searchsorted(plan.rows["header"], table.index)
-    at = at.clip(max=max(0, len(plan.rows) - 1))
-    is_there = plan.rows["header"][at] == table.index if len(plan.rows) else np.zeros(0, bool)
-    chosen = np.flatnonzero(is_there)
-    return at[chosen], chosen
-
-
-def _fill(plan: LaunchPlan, spec: HeaderSpec, table: Table[Any]) -> None:
-    """Fill in what the declaration of a header type says of its rows."""
-    import numpy as np
-
-    at, chosen = _rows_of(plan, table)
-    if not len(at):
+    applies = np.flatnonzero(row_numbers >= 0)
+    if not len(applies):
         return
+    chosen, at = _narrowed(applies), _narrowed(row_numbers[applies])
     rows = plan.rows
     names = {item.name for item in table.record.FIELDS}
     fallback = Operation.PARAMETER_VALUE if spec.area is not None else Operation.OTHER
@@ -137,7 +140,7 @@ def _fill(plan: LaunchPlan, spec: HeaderSpec, table: Table[Any]) -> None:
         rows["gpa"][at] = table.column(spec.memory.address)[chosen]
         if spec.memory.size.rule != "context":
             size = memory_columns(plan.file, spec, table).size[chosen]
-            rows["pages"][at] = size // np.uint64(PAGE) + (size % np.uint64(PAGE) != 0)
+            rows["pages"][at] = _pages(size)
     if spec.data is not None:
         offsets = table.column(spec.data.offset)[chosen].astype(np.int64)
         rows["source"][at] = np.where(offsets == 0, NO_SOURCE, offsets)
@@ -147,9 +150,25 @@ def _fill(plan: LaunchPlan, spec: HeaderSpec, table: Table[Any]) -> None:
             rows["byte_offset"][at] = table.column(spec.area.byte_offset)[chosen]
     for name in ("flags", "data_type", "vp_index"):
         if name in names:
-            rows[name][at] = table.column(name)[chosen]
-    if rows["operation"][at[0]] in {*_FILLED, Operation.PARAMETER_AREA}:
+            values = table.column(name)[chosen]
+            if values.any():
+                rows[name][at] = values
+    if OPERATIONS.get(spec.header_type) in {*_FILLED, Operation.PARAMETER_AREA}:
         rows["loaded"][at] = rows["pages"][at]
+
+
+def _pages(sizes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """How many pages have so many bytes, shape (n,); the last may be filled in part."""
+    import numpy as np
+
+    pages: NDArray[np.uint64] = (sizes >> np.uint64(12)) + (sizes & np.uint64(PAGE - 1) != 0)
+    return pages
+
+
+def _narrowed(index: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """`index`, ascending, as a slice where it has no gaps, so that nothing is gathered."""
+    first, last = int(index[0]), int(index[-1])
+    return slice(first, last + 1) if last - first + 1 == len(index) else index
 
 
 _FILLED = (Operation.NORMAL, Operation.PARAMETER, Operation.ERROR_RANGE)
@@ -168,14 +187,14 @@ def _with_pages(plan: LaunchPlan) -> LaunchPlan:
         plan = plan.refusing(Refusal(message, None, "page_size"))
     rows = plan.rows
     flags, data_types = rows["flags"], rows["data_type"]
-    if flags[pages].any():
+    if flags.any():
         unmeasured = np.uint32(PageDataFlags.UNMEASURED)
         rows["operation"][pages & (flags & unmeasured != 0)] = Operation.UNMEASURED
-    if isolation.has_special_pages and data_types[pages].any():
+    if isolation.has_special_pages and data_types.any():
         rows["operation"][pages & (data_types == PageDataType.SECRETS)] = Operation.SECRETS
         is_cpuid = (data_types == PageDataType.CPUID_DATA) | (data_types == PageDataType.CPUID_XF)
         rows["operation"][pages & is_cpuid] = Operation.CPUID
-    if flags[pages].any():
+    if flags.any():
         rows["operation"][pages & (flags & np.uint32(PageDataFlags.SHARED) != 0)] = Operation.SHARED
     sources = rows["source"]
     is_outside = pages & (sources >= 0) & (sources > len(file.buffer) - file.page_size)
@@ -218,7 +237,7 @@ def _with_inserts(plan: LaunchPlan) -> LaunchPlan:
     room = np.uint64(len(file.buffer))
     outside = (sources >= 0) & ((sizes > room) | (sources > len(file.buffer) - sizes.astype("i8")))
     sources[outside] = NO_SOURCE
-    pages = sizes // np.uint64(PAGE) + (sizes % np.uint64(PAGE) != 0)
+    pages = _pages(sizes)
     rows["pages"][inserts], rows["source"][inserts] = pages, sources
     is_huge = pages > MOST_PAGES
     rows["loaded"][inserts] = np.where(is_huge, np.uint64(0), pages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from igvm.file.argument_kinds import require_file
 from igvm.file.header_extents import data_columns
 from igvm.launch.directives import directives
 from igvm.spec.enums import HeaderType
@@ -37,6 +38,8 @@ def equivalent(first: IgvmFile, second: IgvmFile) -> bool:
     Raises:
         FormatError: a header refers to data that is not in its file.
     """
+    require_file(first)
+    require_file(second)
     if first.fixed_header.SIZE != second.fixed_header.SIZE:
         return False
     if (first.page_size, first.architecture) != (second.page_size, second.architecture):
@@ -55,15 +58,15 @@ def _same_platform(first: IgvmFile, platform: Platform, second: IgvmFile, other:
     names = ("version", "highest_vtl", "shared_gpa_boundary")
     if any(getattr(platform, name) != getattr(other, name) for name in names):
         return False
-    mine = directives(first, platform.type, platform.mask).rows["header"]
-    its = directives(second, other.type, other.mask).rows["header"]
-    types = first.types[mine]
-    if len(mine) != len(its) or (types != second.types[its]).any():
+    our_headers = directives(first, platform.type, platform.mask).rows["header"]
+    their_headers = directives(second, other.type, other.mask).rows["header"]
+    types = first.types[our_headers]
+    if len(our_headers) != len(their_headers) or (types != second.types[their_headers]).any():
         return False
     for number in np.unique(types).tolist():
         spec = HEADERS.get(HeaderType(number))
         where = types == number
-        sides = ((first, mine[where]), (second, its[where]))
+        sides = ((first, our_headers[where]), (second, their_headers[where]))
         same = _same_raw(sides) if spec is None or spec.record is None else _same(spec, sides)
         if not same:
             return False
@@ -111,11 +114,14 @@ def _same_data(
     if (size != count).any():
         return False
     pieces = {
-        (mine, its, length)
-        for mine, its, length in zip(start.tolist(), begin.tolist(), size.tolist(), strict=True)
-        if not (file is other and mine == its)
+        (our_start, their_start, length)
+        for our_start, their_start, length in zip(
+            start.tolist(), begin.tolist(), size.tolist(), strict=True
+        )
+        if not (file is other and our_start == their_start)
     }
     return all(
-        file.buffer[mine : mine + length] == other.buffer[its : its + length]
-        for mine, its, length in pieces
+        file.buffer[our_start : our_start + length]
+        == other.buffer[their_start : their_start + length]
+        for our_start, their_start, length in pieces
     )

@@ -63,7 +63,7 @@ class KernelHashes(msgspec.Struct, frozen=True):
 def with_hashes(plan: LaunchPlan, hashes: KernelHashes, gpa: int = BLOCK_GPA) -> LaunchPlan:
     """`plan` with the table at `gpa`, as Cloud Hypervisor puts it into the page at 0x10000.
 
-    A page of the file there becomes a normal page with the table patched in, whatever its type
+    A page of the file covering becomes a normal page with the table patched in, whatever its type
     and flags; without one, a page is added at the end (igvm_loader.rs). Refused is a parameter
     area that covers the page, or a page for CPUID there.
     """
@@ -77,9 +77,9 @@ def with_hashes(plan: LaunchPlan, hashes: KernelHashes, gpa: int = BLOCK_GPA) ->
     plan = plan.refused(cpuid, f"a CPUID page is where the kernel hashes go, at {base:#x}")
     if plan.refusals:
         return plan
-    there = np.flatnonzero(covers)
+    covering = np.flatnonzero(covers)
     block = hashes.table().ljust(_BLOCK_SIZE, b"\0")[: PAGE - offset]
-    if not len(there):
+    if not len(covering):
         added = blank_rows(1)
         added["operation"], added["gpa"], added["measured"] = Operation.NORMAL, base, True
         added["pages"], added["loaded"], added["source"] = 1, 1, made_source(plan, 0)
@@ -87,14 +87,14 @@ def with_hashes(plan: LaunchPlan, hashes: KernelHashes, gpa: int = BLOCK_GPA) ->
     rows = plan.rows.copy()
     blobs: list[bytes] = []
     patched: dict[int, int] = {}
-    for index, source in zip(there.tolist(), rows["source"][there].tolist(), strict=True):
+    for index, source in zip(covering.tolist(), rows["source"][covering].tolist(), strict=True):
         if source not in patched:
             page = bytearray(plan.content(source))
             page[offset : offset + len(block)] = block
             patched[source] = made_source(plan, len(blobs))
             blobs.append(bytes(page))
         rows["source"][index] = patched[source]
-    rows["operation"][there], rows["measured"][there] = Operation.NORMAL, True
+    rows["operation"][covering], rows["measured"][covering] = Operation.NORMAL, True
     return plan.with_rows(rows, blobs=(*plan.blobs, *blobs))
 
 
@@ -116,8 +116,8 @@ def firmware_area(plan: LaunchPlan) -> int | None:
     gpa = number(entries.get(SEV_HASH_TABLE, b""))
     if gpa is None:
         return None
-    there = rows[_covering(plan, gpa // PAGE * PAGE)]
-    fits = there["loaded"].tolist() == [1] and there["operation"][0] in _PLAIN
+    covering = rows[_covering(plan, gpa // PAGE * PAGE)]
+    fits = covering["loaded"].tolist() == [1] and covering["operation"][0] in _PLAIN
     return gpa if fits else None
 
 

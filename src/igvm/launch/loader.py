@@ -117,11 +117,13 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
         if request.host and self.vmm is None and isolation_of(platform).context is VMSA:
             from igvm.launch.kvm.vcpu_rows import with_hosts_contexts
 
-            plan = with_hosts_contexts(plan, request, self.name)
-        why = f"fatal: {self.program} ends at a header of this type"
-        plan = plan.explained(plan.from_headers(*self.unknown), why)
-        why = f"{self.program} does nothing with it"
-        plan = plan.explained(plan.from_headers(*self.ignored), why)
+            plan = with_hosts_contexts(plan, request)
+        if self.unknown:
+            why = f"fatal: {self.program} ends at a header of this type"
+            plan = plan.explained(plan.from_headers(*self.unknown), why)
+        if self.ignored:
+            why = f"{self.program} does nothing with it"
+            plan = plan.explained(plan.from_headers(*self.ignored), why)
         if platform not in self.measures:
             plan = plan.unmeasured(plan.rows["measured"], f"{self.program} has nothing measured")
             plan = msgspec.structs.replace(plan, is_measured=False)

@@ -54,6 +54,10 @@ def loader_of(name: str) -> Loader:
     Raises:
         ValidationError: there is none; the message names the nearest.
     """
+    given: object = name  # whatever the annotation says
+    if not isinstance(given, str):
+        kind = type(given).__name__
+        raise ValidationError(f"a loader is a name such as 'qemu-kvm', not {kind}")
     wanted = name.strip().lower().replace("_", "-")
     if wanted not in loader_names():
         hint = nearest(wanted, loader_names())
@@ -85,9 +89,9 @@ def loaders_named(*names: str, tools: bool = True) -> list[Loader]:
         if folded in {*FAMILIES, _ALL}:
             start = "" if folded == _ALL else f"{folded}-"
             members = [known for known in loader_names() if known.startswith(start)]
-            found = [loader_of(known) for known in members]
-            found = [loader for loader in found if tools or not loader.is_tool]
+            group = [loader_of(known) for known in members]
+            group = [loader for loader in group if tools or not loader.is_tool]
         else:
-            found = [loader_of(folded)]
-        chosen |= {loader.name: loader for loader in found}
+            group = [loader_of(folded)]
+        chosen |= {loader.name: loader for loader in group}
     return list(chosen.values())

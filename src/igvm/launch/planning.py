@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.launch.loader_table import loader_of
+import msgspec
+
+from igvm.file.argument_kinds import require_file
+from igvm.launch.loader_table import loader_of, loaders
 from igvm.launch.request import PlanRequest
 
 if TYPE_CHECKING:
@@ -57,6 +60,23 @@ def plan_for(
         ValidationError: as for `plan`.
         LoadError: as for `plan`.
     """
-    chosen = file.platforms.find(platform)
-    made = loader_of(loader).plan(file, chosen.type, chosen.mask, request)
-    return made.require_loadable()
+    chosen = require_file(file).platforms.find(platform)
+    request = _with_vmm(request)
+    return loader_of(loader).plan(file, chosen.type, chosen.mask, request).require_loadable()
+
+
+def _with_vmm(request: PlanRequest) -> PlanRequest:
+    """`request` with the VMM that its host names.
+
+    Raises:
+        ValidationError: there is none of that name.
+    """
+    if "vmm" not in request.host:
+        return request
+    from igvm.launch.kvm.vmsa_axes import NOBODY, VMM_AXIS
+
+    name = VMM_AXIS.choice(request.host["vmm"]).value
+    if name == NOBODY:
+        return request
+    vmms = (loader.vmm for loader in loaders().values() if loader.name.startswith(name))
+    return msgspec.structs.replace(request, vmm=next(vmm for vmm in vmms if vmm is not None))

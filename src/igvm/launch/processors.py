@@ -37,9 +37,9 @@ def signature_of(cpu: str | int) -> int:
     """
     if isinstance(cpu, int):
         return cpu
-    found = CPU_SIGNATURES.get(re.sub(r"-v\d+$", "", cpu))
-    if found is not None:
-        return found
+    signature = CPU_SIGNATURES.get(re.sub(r"-v\d+$", "", cpu))
+    if signature is not None:
+        return signature
     try:
         return int(cpu, 0)
     except ValueError:

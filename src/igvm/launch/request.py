@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from igvm.launch.kernel_hashes import KernelHashes
+    from igvm.launch.kvm.vmm import VMM
 
     _KernelHashes = KernelHashes
+    _VMM = VMM
 else:
-    _KernelHashes = Any  # loaded by those who have some
+    _KernelHashes = _VMM = Any  # loaded by those who have some
 
 
 class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,3 +31,5 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Hashes of kernel, initrd and command line, where the loader measures them."""
     host: Mapping[str, str] = {}
     """What a host does otherwise than its loader: values of axes by their names."""
+    vmm: _VMM | None = None
+    """Who hands contexts to KVM, where `host` names another than the loader's; see planning."""

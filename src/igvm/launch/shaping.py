@@ -97,12 +97,9 @@ def refusing_wraps(plan: LaunchPlan) -> LaunchPlan:
     import numpy as np
 
     rows = plan.rows
+    if not len(rows) or int(rows["gpa"].max()) + int(rows["loaded"].max()) * PAGE <= 1 << 64:
+        return plan
     memory = plan.of(*MEMORY, Operation.ERROR_RANGE) & (rows["loaded"] > 0)
-    if not memory.any():
-        return plan
-    highest = int(rows["gpa"][memory].max()) + int(rows["loaded"][memory].max()) * PAGE
-    if highest <= 1 << 64:
-        return plan
     last = rows["gpa"] + (rows["loaded"].clip(min=1) - np.uint64(1)) * np.uint64(PAGE)
     wraps = memory & (last < rows["gpa"])
     return plan.refused(wraps, "it runs past the end of the address space", "gpa")

@@ -47,6 +47,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
     """The running digest after it."""
 
+    def __repr__(self) -> str:
+        place = "" if self.gpa is None else f" {self.gpa:#x}, {self.pages} pages"
+        note = f", {self.note}" if self.note else ""
+        digest = self.digest.hex() if self.measured else "unchanged"
+        return f"<Step {self.operation}{place}{note}: {digest}>"
+
 
 def explain(
     plan: LaunchPlan, *, realm: RealmParameters | None = None, every_page: bool = False

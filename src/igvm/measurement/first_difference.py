@@ -47,6 +47,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     measured: bool
     """Whether the launch measurement covers it."""
 
+    def __repr__(self) -> str:
+        header = "made by the loader" if self.header < 0 else f"header {self.header}"
+        return f"<Place {self.operation} {self.gpa:#x}, {header}>"
+
 
 class FieldDifference(msgspec.Struct, frozen=True):
     """A field of a context that is not the same."""
@@ -60,9 +64,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Where two plans part ways."""
 
     kind: Kind
-    """operation: the same page is loaded or counted in another way. address: the same operation is
-    for another page. contents and context: the bytes differ. count: an operation has more pages.
-    order: both have the page, at another place. missing: only one has it."""
+    """What differs, in one word.
+
+    Under `operation` the same page is loaded or counted in another way, under `address` the same
+    operation is for another page; `contents` and `context` say that bytes differ, `count` that an
+    operation has more pages, `order` that both have the page at another place, and `missing` that
+    only one has it.
+    """
     index: int
     """Pages before it, all of them equal."""
     first: Place | None
@@ -74,6 +82,11 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Of contents: how many bytes of the page differ."""
     fields: tuple[FieldDifference, ...] = ()
     """Of a context: what differs in it."""
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{field.name} {field.first} {field.second}" for field in self.fields)
+        words = f"<Difference in {self.kind} after {self.index} pages: {self.first} {self.second}"
+        return f"{words}: {fields}>" if fields else f"{words}>"
 
 
 class _Side(NamedTuple):
@@ -100,18 +113,18 @@ def first_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None
         message = f"{first.platform.name} and {second.platform.name} have nothing in common"
         raise MeasurementError(message)
     first, second = (plan.with_rows(plan.rows[plan.loads()]) for plan in (first, second))
-    for one, other in zip(_windows(first), _windows(second), strict=False):
-        both = min(len(one.operation), len(other.operation))
-        same = (one.operation[:both] == other.operation[:both]) & (
-            one.pages.gpa[:both] == other.pages.gpa[:both]
+    for left, right in zip(_windows(first), _windows(second), strict=False):
+        both = min(len(left.operation), len(right.operation))
+        same = (left.operation[:both] == right.operation[:both]) & (
+            left.pages.gpa[:both] == right.pages.gpa[:both]
         )
-        same &= one.measured[:both] == other.measured[:both]
+        same &= left.measured[:both] == right.measured[:both]
         parted = both if same.all() else int(same.argmin())
-        found = _first_contents(one, other, parted)
-        if found is not None:
-            return found
-        if parted < max(len(one.operation), len(other.operation)):
-            return _parted(one, other, parted)
+        difference = _first_contents(left, right, parted)
+        if difference is not None:
+            return difference
+        if parted < max(len(left.operation), len(right.operation)):
+            return _parted(left, right, parted)
     return None
 
 
@@ -149,48 +162,48 @@ def _place(side: _Side, index: int) -> Place | None:
     )
 
 
-def _first_contents(one: _Side, other: _Side, end: int) -> Difference | None:
+def _first_contents(left: _Side, right: _Side, end: int) -> Difference | None:
     """The first of the pages before `end` whose contents count and differ."""
     import numpy as np
 
-    candidates = np.isin(one.operation[:end], _MEASURED)
-    ours, theirs = one.pages.source[:end], other.pages.source[:end]
+    candidates = np.isin(left.operation[:end], _MEASURED)
+    ours, theirs = left.pages.source[:end], right.pages.source[:end]
     candidates &= (ours != NO_SOURCE) | (theirs != NO_SOURCE)
-    if one.plan.file is other.plan.file:
+    if left.plan.file is right.plan.file:
         candidates &= (ours != theirs) | (ours < NO_SOURCE)
     for index in np.flatnonzero(candidates).tolist():
-        if one.operation[index] == Operation.VP_CONTEXT:
-            found = _context(one, other, index)
+        if left.operation[index] == Operation.VP_CONTEXT:
+            difference = _context(left, right, index)
         else:
-            found = _contents(one, other, index)
-        if found is not None:
-            return found
+            difference = _contents(left, right, index)
+        if difference is not None:
+            return difference
     return None
 
 
-def _contents(one: _Side, other: _Side, index: int) -> Difference | None:
+def _contents(left: _Side, right: _Side, index: int) -> Difference | None:
     import numpy as np
 
-    ours = one.plan.content(int(one.pages.source[index]))
-    theirs = other.plan.content(int(other.pages.source[index]))
+    ours = left.plan.content(int(left.pages.source[index]))
+    theirs = right.plan.content(int(right.pages.source[index]))
     if ours == theirs:
         return None
     differ = np.frombuffer(ours, np.uint8) != np.frombuffer(theirs, np.uint8)
     return Difference(
         kind="contents",
-        index=one.start + index,
-        first=_place(one, index),
-        second=_place(other, index),
+        index=left.start + index,
+        first=_place(left, index),
+        second=_place(right, index),
         offset=int(differ.argmax()),
         bytes=int(differ.sum()),
     )
 
 
-def _context(one: _Side, other: _Side, index: int) -> Difference | None:
+def _context(left: _Side, right: _Side, index: int) -> Difference | None:
     """What differs in two contexts, field by field."""
-    if isolation_of(one.plan.platform).context is None:
+    if isolation_of(left.plan.platform).context is None:
         return None
-    sides = [_fields(side, index) for side in (one, other)]
+    sides = [_fields(side, index) for side in (left, right)]
     if sides[0] == sides[1]:
         return None
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
@@ -201,64 +214,64 @@ def _context(one: _Side, other: _Side, index: int) -> Difference | None:
     )
     return Difference(
         kind="context",
-        index=one.start + index,
-        first=_place(one, index),
-        second=_place(other, index),
+        index=left.start + index,
+        first=_place(left, index),
+        second=_place(right, index),
         fields=fields,
     )
 
 
-def _fields(one: _Side, index: int) -> dict[str, str]:
+def _fields(side: _Side, index: int) -> dict[str, str]:
     """The fields of the context at `index`, as text; nested ones by their dotted names."""
-    plan, source = one.plan, int(one.pages.source[index])
+    plan, source = side.plan, int(side.pages.source[index])
     context = isolation_of(plan.platform).context
     if context is VBS_CONTEXT:
         from igvm.measurement.technologies.vbs import registers
 
-        header = int(plan.rows["header"][one.pages.row[index]])
-        found: dict[str, str] = {}
+        header = int(plan.rows["header"][side.pages.row[index]])
+        fields: dict[str, str] = {}
         for place, register in enumerate(registers(plan, source, header)):
             name = register_name(plan.file.architecture, register.register_name).name
             value = int.from_bytes(register.register_value, "little")
-            found[f"register {place}"] = f"VTL {register.vtl} {name} {value:#x}"
-        return found
+            fields[f"register {place}"] = f"VTL {register.vtl} {name} {value:#x}"
+        return fields
     if context is None:
         return {"bytes": bytes(plan.content(source)).hex()}
     return _flat(context.record.unpack_from(plan.content(source, context.record.SIZE)))
 
 
 def _flat(record: Record) -> dict[str, str]:
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for item in type(record).FIELDS:
         value: Any = getattr(record, item.name)
         if isinstance(value, SEVSelector):
-            found |= {f"{item.name}.{name}": text for name, text in _flat(value).items()}
+            fields |= {f"{item.name}.{name}": text for name, text in _flat(value).items()}
         elif isinstance(value, (bytes, memoryview)):
-            found[item.name] = bytes(value).hex()
+            fields[item.name] = bytes(value).hex()
         else:
-            found[item.name] = f"{int(value):#x}"
-    return found
+            fields[item.name] = f"{int(value):#x}"
+    return fields
 
 
-def _parted(one: _Side, other: _Side, index: int) -> Difference:
+def _parted(left: _Side, right: _Side, index: int) -> Difference:
     """What to say of two plans that do not do the same at `index` of their windows."""
-    ours, theirs = _place(one, index), _place(other, index)
+    ours, theirs = _place(left, index), _place(right, index)
     return Difference(
-        kind=_kind(one.plan, other.plan, ours, theirs),
-        index=one.start + index,
+        kind=_kind(left.plan, right.plan, ours, theirs),
+        index=left.start + index,
         first=ours,
         second=theirs,
     )
 
 
-def _kind(one: LaunchPlan, other: LaunchPlan, ours: Place | None, theirs: Place | None) -> Kind:
+def _kind(left: LaunchPlan, right: LaunchPlan, ours: Place | None, theirs: Place | None) -> Kind:
     if ours is not None and theirs is not None and ours.gpa == theirs.gpa:
         return "operation"
-    if _goes_on(ours, other, theirs) or _goes_on(theirs, one, ours):
+    if _goes_on(ours, right, theirs) or _goes_on(theirs, left, ours):
         return "count"
     if ours is None or theirs is None:
         return "missing"
-    later = _has(other, theirs.row, ours), _has(one, ours.row, theirs)
+    later = _has(right, theirs.row, ours), _has(left, ours.row, theirs)
     if all(later):
         return "order"
     if any(later):

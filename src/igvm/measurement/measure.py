@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.errors import MeasurementError
+from igvm.file.argument_kinds import require_file
 from igvm.launch.axes import axis_named, varied
 from igvm.launch.loader_table import loader_of
 from igvm.launch.planning import plan_for
@@ -125,7 +126,7 @@ def hosted_plan(
         ValidationError: as for `measure`.
         LoadError: as for `measure`.
     """
-    chosen = file.platforms.find(platform).type
+    chosen = require_file(file).platforms.find(platform).type
     technology = technologies().get(chosen)
     axes = () if technology is None else technology.axes
     own = {axis.name: axis for axis in axes}
@@ -203,6 +204,7 @@ def measure_all(
         MeasurementError: something is not known that a measurement depends on.
     """
     chosen = loader_of(loader)
+    require_file(file)
     plans = [
         plan_for(file, platform, loader, PlanRequest())
         for platform in file.platforms

@@ -48,8 +48,8 @@ def windows(plan: LaunchPlan, where: NDArray[np.bool_]) -> Iterator[Pages]:
     counts = rows["loaded"][chosen].astype(np.int64)
     if (counts == 1).all():
         for start in range(0, len(chosen), WINDOW):
-            some = chosen[start : start + WINDOW]
-            yield Pages(some, rows["gpa"][some], rows["source"][some])
+            chunk = chosen[start : start + WINDOW]
+            yield Pages(chunk, rows["gpa"][chunk], rows["source"][chunk])
         return
     ends = np.cumsum(counts)
     total = int(ends[-1])
@@ -73,8 +73,8 @@ def page_sources(plan: LaunchPlan, where: NDArray[np.bool_]) -> NDArray[np.int64
     """
     import numpy as np
 
-    found = where & (plan.rows["source"] != NO_SOURCE)
-    parts = [pages.source for pages in windows(plan, found)]
+    has_source = where & (plan.rows["source"] != NO_SOURCE)
+    parts = [pages.source for pages in windows(plan, has_source)]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
@@ -108,16 +108,16 @@ class PageDigests:
         self._algorithm, self._cache = algorithm, cache
         self.size = self._new().digest_size
         self.zero = self._new(bytes(PAGE)).digest()
-        found, rank = sources, np.arange(len(sources))
+        distinct, rank = sources, np.arange(len(sources))
         if (np.diff(sources) <= 0).any():
-            found, first, place = np.unique(sources, return_index=True, return_inverse=True)
+            distinct, first, place = np.unique(sources, return_index=True, return_inverse=True)
             order = np.argsort(first, kind="stable")  # by first use, as the chain wants them
             rank = np.empty(len(order), np.intp)
             rank[order] = np.arange(len(order))
-            found, rank = found[order], rank[place]
-        zero = _zero_pages(plan, found)
+            distinct, rank = distinct[order], rank[place]
+        zero = _zero_pages(plan, distinct)
         self.is_zero: NDArray[np.bool_] = zero[rank]
-        self._sources: NDArray[np.int64] = found[~zero]
+        self._sources: NDArray[np.int64] = distinct[~zero]
         self._rank = (np.cumsum(~zero) - 1)[rank[~self.is_zero]]
 
     def __len__(self) -> int:
@@ -199,8 +199,8 @@ def _zero_pages(plan: LaunchPlan, sources: NDArray[np.int64]) -> NDArray[np.bool
     breaks = np.flatnonzero(np.diff(starts) != PAGE) + 1
     for run in np.split(np.arange(len(starts)), breaks):
         for first in range(0, len(run), _ZERO_WINDOW):
-            some = run[first : first + _ZERO_WINDOW]
-            begin = int(starts[some[0]])
-            words = data[begin : begin + len(some) * PAGE].view(np.uint64).reshape(-1, PAGE // 8)
-            zero[candidates[some]] = np.bitwise_or.reduce(words, axis=1) == 0
+            window = run[first : first + _ZERO_WINDOW]
+            begin = int(starts[window[0]])
+            words = data[begin : begin + len(window) * PAGE].view(np.uint64).reshape(-1, PAGE // 8)
+            zero[candidates[window]] = np.bitwise_or.reduce(words, axis=1) == 0
     return zero

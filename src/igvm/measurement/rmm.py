@@ -41,7 +41,7 @@ def measured_ripas(realm: RealmParameters, algorithm: str) -> tuple[tuple[int, i
 def ripas_entries(base: int, top: int, s2sz: int) -> Iterator[tuple[int, int]]:
     """The RTT entries that become RAM when a host asks for `base` to `top`, each as its own range.
 
-    The RMM converts entries of the deepest table that is there, and KVM makes a deeper one only
+    The RMM converts entries of the deepest table that is there, and KVM makes a deeper block only
     where an entry would reach beyond the range. So each is the largest aligned block that fits:
     4 KiB, 2 MiB, 1 GiB or 512 GiB, up to what an entry at KVM's starting level spans, which is
     2 MiB below 35 bits of IPA, 1 GiB below 44, and 512 GiB from there on.
@@ -52,7 +52,7 @@ def ripas_entries(base: int, top: int, s2sz: int) -> Iterator[tuple[int, int]]:
     levels = (s2sz - 8) // _STRIDE  # as KVM counts them: up to 16 tables side by side at the start
     sizes = [PAGE << _STRIDE * level for level in reversed(range(levels))]
     while base < top:
-        size = next(one for one in sizes if base % one == 0 and base + one <= top)
+        size = next(block for block in sizes if base % block == 0 and base + block <= top)
         yield base, base + size
         base += size
 
@@ -110,7 +110,7 @@ def require_pages(plan: LaunchPlan, realm: RealmParameters) -> None:
     """Refuse a plan with a page for which the RMM creates no DATA granule.
 
     Raises:
-        MeasurementError: a page is not aligned, not in the protected half, or there already.
+        MeasurementError: a page is not aligned, not in the protected half, or reach already.
     """
     import numpy as np
 
@@ -121,17 +121,17 @@ def require_pages(plan: LaunchPlan, realm: RealmParameters) -> None:
     askew = gpa % np.uint64(PAGE) != 0
     if askew.any():
         row = int(askew.argmax())
-        said = f"{int(gpa[row]):#x} is not at a multiple of 4 KiB"
-        raise _refused(plan, int(headers[row]), said)
+        reason = f"{int(gpa[row]):#x} is not at a multiple of 4 KiB"
+        raise _refused(plan, int(headers[row]), reason)
     end = (1 << realm.s2sz - 1) // PAGE
     beyond = after > end
     if beyond.any():
         row = int(beyond.argmax())
-        said = f"{max(int(gpa[row]), end * PAGE):#x} is not in {_half(realm.s2sz)}"
-        raise _refused(plan, int(headers[row]), said, _wider(int(after.max()) * PAGE))
+        reason = f"{max(int(gpa[row]), end * PAGE):#x} is not in {_half(realm.s2sz)}"
+        raise _refused(plan, int(headers[row]), reason, _wider(int(after.max()) * PAGE))
     order = np.argsort(first, kind="stable")
-    there = np.maximum.accumulate(after[order])
-    again = np.flatnonzero(first[order][1:] < there[:-1])
+    reach = np.maximum.accumulate(after[order])
+    again = np.flatnonzero(first[order][1:] < reach[:-1])
     if len(again):
         row = int(order[again[0] + 1])
         raise _refused(plan, int(headers[row]), f"{int(gpa[row]):#x} is loaded twice")

@@ -33,7 +33,7 @@ from igvm.spec.directive import (
     VBSMeasurement,
     VPContext,
 )
-from igvm.spec.enums import PAGE_SIZE_2M, HeaderType, PageDataFlags, PageDataType, PlatformType
+from igvm.spec.enums import PAGE_SIZE_2M, HeaderType, PageDataFlags, PageDataType
 from igvm.spec.initialization import (
     CCAPolicy,
     CorimDocument,
@@ -42,6 +42,7 @@ from igvm.spec.initialization import (
     RelocatableRegion,
     VersionString,
 )
+from igvm.spec.isolation import platforms_with
 from igvm.spec.platform import SupportedPlatform
 from igvm.wire.record import Record
 
@@ -61,6 +62,11 @@ MOST = 32
 """Platforms, contexts and the like that are listed: no sensible file has more."""
 
 _LARGEST = (1 << 64) - 1
+
+
+_WITH_CCA_POLICY = platforms_with(
+    lambda isolation: isolation.policy_header == HeaderType.CCA_POLICY
+)
 
 
 def info(file: IgvmFile, rules: Sequence[str] = ("spec", "igvm-0.5", "igvm-0.4")) -> Info:
@@ -208,7 +214,7 @@ def _platform(file: IgvmFile, supported: SupportedPlatform) -> Platform:
             )
             for header in _first(file, CCAPolicy)
             if header.record.compatibility_mask & mask
-            and supported.platform_type == PlatformType.CCA
+            and supported.platform_type in _WITH_CCA_POLICY
         ],
         memory=_memory(file, mask),
     )

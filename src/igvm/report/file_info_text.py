@@ -241,8 +241,7 @@ def verdict(result: Result) -> Iterator[Line]:
     else:
         error = next(finding for finding in result.findings if finding.is_error)
         outcome = "CRASHES" if result.verdict == "crashes" else "rejected"
-        # What was found; the rule in words, which follows it, has no room here.
-        reason = error.message.partition("; ")[0]
+        reason = error.found or error.message  # the rule in words has no room here
         text = ": ".join(printable(part) for part in (outcome, error.where, reason) if part)
         first = line((f"{label:<{_INDENT}}", "name"))
         yield from paragraph(

@@ -10,7 +10,7 @@ from igvm.errors import ValidationError
 from igvm.launch.loader_table import loader_names, loader_of
 from igvm.launch.request import PlanRequest
 from igvm.measurement.measure import hosted_plan
-from igvm.spec.enums import PlatformType
+from igvm.measurement.technology_table import technologies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
     from igvm.launch.plan import LaunchPlan
     from igvm.measurement.realm import RealmParameters
+    from igvm.spec.enums import PlatformType
 
 
 class LaunchSettings(NamedTuple):
@@ -79,7 +80,7 @@ def launches(
     loaders: Collection[str] = (),
     vcpus: Sequence[int] = (),
 ) -> list[Launch]:
-    """Every combination of platform, loader and number of vCPUs, and NATIVE once.
+    """Every combination of platform, loader and vCPUs; what has no measurement once.
 
     Args:
         file: an open file.
@@ -94,7 +95,7 @@ def launches(
     combinations: list[Launch] = []
     refused: list[str] = []
     for platform in platforms_of(file, platforms):
-        if platform == PlatformType.NATIVE:
+        if platform not in technologies():
             combinations.append(Launch(platform, "reference"))
             continue
         names = [name for name in loaders or loaders_of(platform) if _measures(name, platform)]
@@ -106,7 +107,7 @@ def launches(
         combinations += [
             Launch(platform, name, count) for name in names for count in vcpus or (None,)
         ]
-    if refused and all(launch.platform == PlatformType.NATIVE for launch in combinations):
+    if refused and all(launch.platform not in technologies() for launch in combinations):
         raise ValidationError(refused[0], path=file.path)
     return combinations
 
@@ -133,7 +134,7 @@ def shared_platforms(
     shared: list[PlatformType] = [
         platform
         for platform in wanted
-        if platform != PlatformType.NATIVE
+        if platform in technologies()
         and platform in second.platform_masks
         and set(loaders) <= set(loaders_of(platform))
     ]

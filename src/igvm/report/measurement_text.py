@@ -147,9 +147,8 @@ def _refusals(results: Sequence[MeasureResult], advice: Advice) -> Iterator[Line
     by_reason: dict[str, list[str]] = {}
     for result in results:
         if result.refusal is not None:
-            # The loader stands before the reason; it need not be in it.
-            message = result.refusal.message.removeprefix(f"loader {result.loader} ")
-            reason = "; ".join(part for part in (message, advice(result.refusal)) if part)
+            parts = (result.refusal.message, advice(result.refusal))
+            reason = "; ".join(part for part in parts if part)
             by_reason.setdefault(reason, []).append(result.loader)
     for reason, names in by_reason.items():
         yield from _remark(f"{', '.join(dict.fromkeys(names))}: {reason}", "warning")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from igvm.spec.enums import PlatformType
-from igvm.spec.policy import SNPPolicy, TDXPolicy
+from igvm.spec.isolation import ISOLATIONS
+from igvm.spec.policy import SNPPolicy
 
 if TYPE_CHECKING:
     from enum import IntFlag
 
     from igvm.file.view import IgvmFile
+    from igvm.spec.enums import PlatformType
     from igvm.wire.bits import BitField
 
 POLICIES: dict[PlatformType, type[BitField]] = {
-    PlatformType.SEV_SNP: SNPPolicy,
-    PlatformType.TDX: TDXPolicy,
+    kind: isolation.policy for kind, isolation in ISOLATIONS.items() if isolation.policy is not None
 }
 """How the policy word of a GUEST_POLICY is read on a platform; elsewhere it is a number."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from igvm.spec.enums import PageDataFlags, PageDataType, RequiredMemoryFlags
-from igvm.spec.snp import SNPPublicKey, SNPSignature
+from igvm.spec.snp_structures import SNPPublicKey, SNPSignature
 from igvm.wire.record import Record, enum16, field, flags32, nested, octets, u8, u16, u32, u64
 
 

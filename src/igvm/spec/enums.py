@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
 from typing import TYPE_CHECKING
 
-from igvm.wire.openenum import OpenEnum
+from igvm.wire.openenum import OpenEnum, OpenFlags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +39,9 @@ SECTION_RANGES: Mapping[Section, range] = {
     Section.DIRECTIVE: range(0x301, 0x401),
 }
 """Header types of each section: IGVM_VHT_RANGE_PLATFORM, _INIT and _DIRECTIVE, in file order."""
+
+PAST_TYPES = max(types.stop for types in SECTION_RANGES.values())
+"""One more than the highest type of any section."""
 
 
 class HeaderType(OpenEnum):
@@ -117,7 +119,7 @@ class PageDataType(OpenEnum):
     CPUID_XF = 3
 
 
-class PageDataFlags(IntFlag):
+class PageDataFlags(OpenFlags):
     """IgvmPageDataFlags: the rest of the bits are reserved."""
 
     IS_2MB_PAGE = 1
@@ -128,14 +130,14 @@ class PageDataFlags(IntFlag):
     """Imported as assigned but host visible; not measured."""
 
 
-class RequiredMemoryFlags(IntFlag):
+class RequiredMemoryFlags(OpenFlags):
     """RequiredMemoryFlags: the rest of the bits are reserved."""
 
     VTL2_PROTECTABLE = 1
     """VTL2 must be able to keep lower VTLs out of this memory."""
 
 
-class RelocatableRegionFlags(IntFlag):
+class RelocatableRegionFlags(OpenFlags):
     """IGVM_VHF_RELOCATABLE_REGION_*: what else moves with a region."""
 
     IS_VTL2 = 1
@@ -146,7 +148,7 @@ class RelocatableRegionFlags(IntFlag):
     """The GDTR of the VP moves with the region. X64 only."""
 
 
-class EnvironmentInfoFlags(IntFlag):
+class EnvironmentInfoFlags(OpenFlags):
     """IgvmEnvironmentInfo: what a loader writes for an ENVIRONMENT_INFO_PARAMETER."""
 
     MEMORY_IS_SHARED = 1

@@ -8,13 +8,13 @@ import msgspec
 
 from igvm.errors import ValidationError, nearest
 from igvm.spec.context import CCAContext, NativeContextX64, VBSContextHeader, VBSRegister
-from igvm.spec.enums import PAGE_SIZE_2M, PAGE_SIZE_4K, Architecture, PlatformType
+from igvm.spec.enums import PAGE_SIZE_2M, PAGE_SIZE_4K, Architecture, HeaderType, PlatformType
 from igvm.spec.operations import Operation
 from igvm.spec.policy import SNPPolicy, TDXPolicy
 from igvm.spec.vmsa import SEVVMSA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from igvm.wire.bits import BitField
     from igvm.wire.record import Record
@@ -64,6 +64,8 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
     """The named bits of its GUEST_POLICY, where they are defined."""
     has_guest_policy: bool = False
     """Whether a GUEST_POLICY means anything on it."""
+    policy_header: HeaderType | None = None
+    """The header with its policy, without which it should not be launched."""
     page_sizes: tuple[int, ...] = (PAGE_SIZE_4K,)
     """Bytes of a page that a file for it may have (IGVM_FIXED_HEADER_V2.page_size)."""
     large_pages: tuple[int, ...] = (PAGE_SIZE_2M,)
@@ -107,6 +109,7 @@ ISOLATIONS: Mapping[PlatformType, Isolation] = {
             context=VMSA,
             policy=SNPPolicy,
             has_guest_policy=True,
+            policy_header=HeaderType.GUEST_POLICY,
             has_special_pages=True,
             measured=(
                 *_PRIVATE,
@@ -149,6 +152,7 @@ ISOLATIONS: Mapping[PlatformType, Isolation] = {
             architectures=(_AARCH64,),
             revision=2,
             context=CCA_CONTEXT,
+            policy_header=HeaderType.CCA_POLICY,
             page_sizes=(PAGE_SIZE_4K, 4 * PAGE_SIZE_4K, 16 * PAGE_SIZE_4K),
             measured=(*_PRIVATE, Operation.VP_CONTEXT),
         ),
@@ -168,6 +172,17 @@ def isolation_of(platform_type: PlatformType) -> Isolation:
         message = f"platform type {int(platform_type)} is none that the specification defines"
         raise ValidationError(message, header="SUPPORTED_PLATFORM", field="platform_type")
     return isolation
+
+
+def platforms_with(wanted: Callable[[Isolation], object]) -> tuple[PlatformType, ...]:
+    """The platforms of whose technology `wanted` holds, in the order of the table."""
+    return tuple(kind for kind, isolation in ISOLATIONS.items() if wanted(isolation))
+
+
+def enumerated(platforms: Iterable[PlatformType], word: str) -> str:
+    """The names of platforms in a sentence: `SEV_SNP, TDX and CCA` where `word` is `and`."""
+    names = [kind.name for kind in platforms]
+    return f" {word} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def folded(name: str) -> str:

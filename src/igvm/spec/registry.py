@@ -222,11 +222,11 @@ def type_of(record: HeaderRecord) -> HeaderType:
         return record.header_type
     if isinstance(record, initialization.VersionString):
         return HeaderType.VERSION_STRING
-    found = TYPE_OF.get(type(record))
-    if found is None:
+    header_type = TYPE_OF.get(type(record))
+    if header_type is None:
         message = f"a {type(record).__name__} is not the structure of a header"
         raise FormatError(message)
-    return found
+    return header_type
 
 
 def decode(kind: HeaderType, body: bytes | memoryview) -> HeaderRecord:

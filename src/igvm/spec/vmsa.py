@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
-
+from igvm.wire.bits import BitField, Bits
+from igvm.wire.openenum import OpenFlags
 from igvm.wire.record import Record, field, flags64, nested, octets, u8, u16, u32, u64
 
 
-class SEVFeatures(IntFlag):
+class SEVFeatures(OpenFlags):
     """SEV_FEATURES (APM volume 2, VMSA); the igvm crate names bits 0 to 9, 14 and 15 only."""
 
     SNP = 1 << 0
@@ -29,6 +29,29 @@ class SEVFeatures(IntFlag):
     SECURE_AVIC = 1 << 16
     IBPB_ON_ENTRY = 1 << 21
     ALLOWED_SEV_FEATURES_ENABLE = 1 << 63
+
+
+class SEVEventInjectInfo(BitField):
+    """SevEventInjectInfo: what `event_inject` of a VMSA means (APM volume 2, EVENTINJ)."""
+
+    vector = Bits(0, 8, "The vector.")
+    interruption_type = Bits(8, 3, "0 an interrupt, 2 an NMI, 3 an exception, 4 software.")
+    deliver_error_code = Bits(11, 1, "An error code is pushed.")
+    valid = Bits(31, 1, "There is an event to inject.")
+    error_code = Bits(32, 32, "The error code.")
+
+
+class SEVVirtualInterruptControl(BitField):
+    """SevVirtualInterruptControl: what `v_intr_cntrl` of a VMSA means (APM volume 2, VMCB)."""
+
+    tpr = Bits(0, 8, "The virtual task priority.")
+    irq = Bits(8, 1, "A virtual interrupt is pending.")
+    gif = Bits(9, 1, "The virtual global interrupt flag.")
+    interrupt_shadow = Bits(10, 1, "The guest is in an interrupt shadow.")
+    priority = Bits(16, 4, "The priority of the virtual interrupt.")
+    ignore_tpr = Bits(20, 1, "The task priority does not hold the interrupt back.")
+    vector = Bits(32, 8, "The vector of the virtual interrupt.")
+    guest_busy = Bits(63, 1, "The VMSA is in use.")
 
 
 class SEVSelector(Record):
@@ -217,7 +240,7 @@ class SEVVMSA(Record):
     sev_features: flags64[SEVFeatures] = field(default=SEVFeatures(0))
     """Features the guest runs with."""
     v_intr_cntrl: u64 = field(default=0)
-    """Virtual interrupt control."""
+    """Virtual interrupt control; SEVVirtualInterruptControl names its bits."""
     guest_error_code: u64 = field(default=0)
     """Guest exit code."""
     virtual_tom: u64 = field(default=0)
@@ -227,7 +250,7 @@ class SEVVMSA(Record):
     pcpu_id: u64 = field(default=0)
     """PCPU ID; zero forces a TLB flush at the next entry."""
     event_inject: u64 = field(default=0)
-    """Event injection."""
+    """Event injection; SEVEventInjectInfo names its bits."""
     xcr0: u64 = field(default=0)
     """XCR0."""
     xsave_valid_bitmap: octets = field(size=16, default=bytes(16))

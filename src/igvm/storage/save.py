@@ -62,8 +62,8 @@ def save(path: str | os.PathLike[str], parts: Iterable[Part], *, overwrite: bool
 
 
 def _exists(path: str | os.PathLike[str]) -> SaveError:
-    hint = "overwrite it with --force (overwrite=True)"
-    return SaveError("the file exists", path=os.fspath(path), hint=hint)
+    hint = "overwrite=True replaces it"
+    return SaveError("the file exists", path=os.fspath(path), hint=hint, missing="overwrite")
 
 
 def _mode(target: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Generic, Self, TypeVar
 
 E = TypeVar("E", bound=int)
@@ -32,8 +32,30 @@ class OpenEnum(IntEnum):
         """Whether the specification names this value."""
         return self._value_ in type(self)._value2member_map_
 
+    def __str__(self) -> str:
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        return format(int(self), spec) if spec else self.name
+
     def __reduce_ex__(self, _protocol: object) -> tuple[object, ...]:
         return (type(self), (self._value_,))
+
+
+class OpenFlags(IntFlag):
+    """Integer flags with names; bits without a name are kept."""
+
+    def __str__(self) -> str:
+        """The names of what is set, `SNP|DEBUG_SWAP`, and other bits as one number; `0`."""
+        named = [flag for flag in type(self) if flag in self]
+        rest = int(self)
+        for flag in named:
+            rest &= ~int(flag)
+        names = [flag.name or "" for flag in named]
+        return "|".join([*names, *([f"{rest:#x}"] if rest else [])]) or "0"
+
+    def __format__(self, spec: str) -> str:
+        return format(int(self), spec) if spec else str(self)
 
 
 class ValueCache(dict[int, E], Generic[E]):

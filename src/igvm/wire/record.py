@@ -19,6 +19,7 @@ from __future__ import annotations
 import operator
 import struct
 import sys
+from enum import Enum
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -301,6 +302,33 @@ def _inners(values: Any, kind: type[Record], count: int) -> bytes:
     return b"".join(_inner(value, kind) for value in values)
 
 
+_MOST_SHOWN = 32
+"""Bytes, or records of an array, that are shown."""
+
+
+def _is_set(value: Any) -> bool:
+    """Whether a field holds anything but zeroes."""
+    if isinstance(value, Record):
+        return any(_is_set(getattr(value, item.name)) for item in value.FIELDS)
+    if isinstance(value, (bytes, bytearray, tuple, list)):
+        return any(_is_set(part) for part in value)
+    return bool(value != 0)
+
+
+def _shown(value: Any) -> str:
+    """The value of a field in a few words."""
+    if isinstance(value, (Enum, Record)):
+        return str(value)
+    if isinstance(value, (bytes, bytearray)):
+        text = bytes(value[:_MOST_SHOWN]).hex()
+        return text if len(value) <= _MOST_SHOWN else f"{text}... ({len(value)} bytes)"
+    if isinstance(value, (tuple, list)):
+        parts = [_shown(part) for part in value[:_MOST_SHOWN] if _is_set(part)]
+        more = f", of {len(value)}" if len(parts) < len(value) else ""
+        return f"[{', '.join(parts)}{more}]"
+    return f"{value:#x}" if type(value) is int else repr(value)
+
+
 def _short(cls: type[Record], buffer: Any, offset: int) -> FormatError:
     have = max(0, len(buffer) - offset) if offset >= 0 else 0
     return FormatError(
@@ -413,6 +441,12 @@ class Record(_Struct, metaclass=_RecordMeta):
             FormatError: a value does not fit its field; the error names it.
         """
         raise TypeError(self)
+
+    def __repr__(self) -> str:
+        """The fields that are not zero, in hex: `PageData(gpa=0x1000, flags=UNMEASURED)`."""
+        values = ((item.name, getattr(self, item.name)) for item in self.FIELDS)
+        shown = [f"{name}={_shown(value)}" for name, value in values if _is_set(value)]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def replace(self, **changes: Any) -> Self:
         """This record with some fields changed."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from igvm.checks.strict_reading import parse
 from igvm.errors import ValidationError
+from igvm.file.argument_kinds import require_file
 from igvm.file.header_extents import page_bytes
 from igvm.file.platforms import Platform, Platforms
 from igvm.file.view import HeaderView
@@ -112,6 +113,7 @@ class Builder(HeaderMethods):
         """
         from igvm.write.editable_headers import EditableHeaders
 
+        require_file(file)
         index = headers.index if isinstance(headers, HeaderView) else headers
         taken = EditableHeaders(file, index)
         self = cls(revision=file.revision, architecture=file.architecture, page_size=file.page_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from igvm.file.argument_kinds import require_file
 from igvm.file.context_columns import context_columns
 from igvm.file.read import parse
 from igvm.spec.context import VBSContextHeader, VBSRegister
@@ -50,6 +51,7 @@ def canonical(file: IgvmFile) -> IgvmFile:
     """
     import numpy as np
 
+    require_file(file)
     keep = (file.masks != 0) | (file.sections == Section.PLATFORM)
     headers = EditableHeaders(file, np.flatnonzero(keep))
     _clear_padding(headers)
@@ -115,8 +117,8 @@ def _with_clear_registers(headers: EditableHeaders) -> References:
         place = int(old.start[row]), int(old.size[row])
         if place not in done:
             done[place] = len(buffers)
-            found = headers.file.buffer[place[0] : place[0] + place[1]]
-            buffers.append(memoryview(clear_registers(found, headers.file.architecture)))
+            content = headers.file.buffer[place[0] : place[0] + place[1]]
+            buffers.append(memoryview(clear_registers(content, headers.file.architecture)))
         which[row], start[row] = done[place], 0
     return References(buffers, old.at, which, start, old.size)
 

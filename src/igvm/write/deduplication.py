@@ -159,10 +159,10 @@ class _Blobs:
         import numpy as np
 
         if self._size <= _BATCH:
-            one, other = self._rows(left), self._rows(right)
+            left_rows, right_rows = self._rows(left), self._rows(right)
             if self._size % 8 == 0:
-                one, other = one.view("<u8"), other.view("<u8")
-            same: NDArray[np.bool_] = (one == other).all(axis=1)
+                left_rows, right_rows = left_rows.view("<u8"), right_rows.view("<u8")
+            same: NDArray[np.bool_] = (left_rows == right_rows).all(axis=1)
             return same
         a = np.frombuffer(self._bytes(int(left[0])), np.uint8)
         b = np.frombuffer(self._bytes(int(right[0])), np.uint8)

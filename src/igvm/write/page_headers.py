@@ -164,5 +164,5 @@ def _not_zero(data: memoryview, count: int, step: int) -> NDArray[Any]:
     pages = np.frombuffer(data[: count * step], np.uint8).reshape(count, step)
     words = pages.view("<u8") if step % 8 == 0 else pages
     batch = max(1, _BATCH // step)
-    some = [words[i : i + batch].any(axis=1) for i in range(0, count, batch)]
-    return np.flatnonzero(np.concatenate(some))
+    batches = [words[i : i + batch].any(axis=1) for i in range(0, count, batch)]
+    return np.flatnonzero(np.concatenate(batches))

@@ -1,23 +1,19 @@
-"""The file data that headers refer to, as sorted intervals."""
+"""The file data that headers refer to, as intervals."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from igvm.spec.directive import PageData, ParameterArea
-from igvm.spec.enums import PAGE_SIZE_2M, PageDataFlags
-from igvm.spec.initialization import CorimDocument, CorimSignature
+from igvm.file.header_extents import data_columns
+from igvm.spec.registry import HEADERS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from igvm.checks.inspection.inspected_file import InspectedFile
-
-_MOST = 1 << 40
-"""More bytes than a file can have, whose size is a u32."""
 
 
 class DataExtents(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -35,38 +31,25 @@ class DataExtents(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 def read_extents(inspected: InspectedFile) -> DataExtents:
-    """The data that each header of a file refers to."""
+    """The data that each header of a file refers to, of every type that declares some."""
     import numpy as np
 
-    parts: list[tuple[Any, Any, Any, Any]] = []
-
-    def add(index: Any, start: Any, size: Any, reach: Any = None) -> None:
-        has_data = start != 0
-        start = start.astype(np.int64)
-        bounded = np.minimum(np.asarray(size, np.uint64), np.uint64(_MOST))
-        sizes = np.broadcast_to(bounded.astype(np.int64), start.shape)
-        reaches = sizes if reach is None else reach
-        if len(index):
-            parts.append((index[has_data], start[has_data], sizes[has_data], reaches[has_data]))
-
-    pages = inspected.table(PageData)
-    offset = pages[PageData.file_offset]
-    is_large = (pages[PageData.flags] & np.uint32(PageDataFlags.IS_2MB_PAGE)) != 0
-    reach = np.where(
-        is_large & (offset.astype(np.int64) + PAGE_SIZE_2M <= inspected.file_size),
-        PAGE_SIZE_2M,
-        inspected.page_size,
-    )
-    add(pages.index, offset, inspected.page_size, reach)
-    areas = inspected.table(ParameterArea)
-    add(areas.index, areas[ParameterArea.file_offset], areas[ParameterArea.number_of_bytes])
-    for record in (CorimDocument, CorimSignature):
-        table = inspected.table(record)
-        add(table.index, table.column("file_offset"), table.column("size_bytes"))
+    none = np.empty(0, np.int64)
+    parts = [(none.astype(np.intp), none, none, none)]
     contexts = inspected.contexts
-    add(contexts.index, contexts.offset, contexts.size)
-    if not parts:
-        none = np.empty(0, np.int64)
-        return DataExtents(index=none.astype(np.intp), start=none, size=none, reach=none)
-    index, start, size, reaches = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return DataExtents(index=index, start=start, size=size, reach=reaches)
+    for spec in HEADERS.values():
+        if spec.data is None or spec.record is None or spec.header_type not in inspected.kinds:
+            continue
+        if spec.data.size.rule == "context":
+            has_data = contexts.offset != 0
+            index, start = contexts.index[has_data], contexts.offset[has_data]
+            size = reach = contexts.size[has_data]
+        else:
+            table = inspected.table(spec.record)
+            data = data_columns(inspected.file, spec, table, page_size=inspected.page_size)
+            index, start, size = data.index, data.start, data.least
+            is_there = (data.size > size) & (start + data.size <= inspected.file_size)
+            reach = np.where(is_there, data.size, size)
+        parts.append((index, start, size, reach))
+    index, start, size, reach = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return DataExtents(index=index, start=start, size=size, reach=reach)

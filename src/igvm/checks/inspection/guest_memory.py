@@ -2,60 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from igvm.checks.inspection.address_ranges import AddressRanges, joined
-from igvm.spec.directive import ErrorRange, PageData, ParameterInsert, RequiredMemory
-from igvm.spec.enums import PAGE_SIZE_2M, PageDataFlags
-from igvm.spec.initialization import PageTableRelocation, RelocatableRegion
+from igvm.file.header_extents import memory_columns
+from igvm.spec.enums import Section
+from igvm.spec.registry import HEADERS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from igvm.checks.inspection.inspected_file import InspectedFile
     from igvm.file.table import Table
-
-    GuestMemory = list[tuple[Table[Any], str, Any]]
-    """Headers, the name of their field of the address, and their bytes: one number for all, or
-    shape (n,), unsigned."""
+    from igvm.spec.registry import HeaderSpec
 
 
-def read_memory(inspected: InspectedFile) -> GuestMemory:
-    """Every table of headers that name memory, the field that says where, and its bytes."""
-    pages, inserts = inspected.table(PageData), inspected.table(ParameterInsert)
-    errors, required = inspected.table(ErrorRange), inspected.table(RequiredMemory)
-    regions = inspected.table(RelocatableRegion)
-    page_tables = inspected.table(PageTableRelocation)
-    area = inserts[ParameterInsert.parameter_area_index]
-    memory: GuestMemory = [
-        (pages, "gpa", _page_sizes(inspected, pages)),
-        (inserts, "gpa", inspected.areas.size_of(area)[0]),
-        (errors, "gpa", errors[ErrorRange.size_bytes]),
-        (required, "gpa", required[RequiredMemory.number_of_bytes]),
-        (regions, "relocation_region_gpa", regions[RelocatableRegion.relocation_region_size]),
-        (page_tables, "gpa", page_tables[PageTableRelocation.size]),
-    ]
-    return [(table, field, size) for table, field, size in memory if len(table)]
+class NamedMemory(NamedTuple):
+    """The memory that the headers of one type name; n headers."""
+
+    table: Table[Any]
+    address: str
+    """The field that says where it starts."""
+    size: NDArray[np.uint64]
+    """Bytes, shape (n,), uint64."""
+    is_filled: bool
+    """Whether a loader puts something there."""
 
 
-def _page_sizes(inspected: InspectedFile, pages: Table[PageData]) -> Any:
-    """Bytes of guest memory of each page: one number for all, or shape (n,), uint64."""
-    import numpy as np
+def read_memory(inspected: InspectedFile) -> list[NamedMemory]:
+    """What the headers of each type name, directives first; VMSAs apart, whose place varies."""
+    named = []
+    for spec in sorted(HEADERS.values(), key=_directives_first):
+        if spec.memory is None or spec.record is None or spec.header_type not in inspected.kinds:
+            continue
+        table = inspected.table(spec.record)
+        if spec.memory.size.rule != "context" and len(table):
+            page_size = inspected.page_size
+            memory = memory_columns(inspected.file, spec, table, page_size=page_size)
+            is_filled = spec.memory.is_filled
+            named.append(NamedMemory(table, spec.memory.address, memory.size, is_filled))
+    return named
 
-    is_large = pages[PageData.flags] & np.uint32(PageDataFlags.IS_2MB_PAGE) != 0
-    if not is_large.any():
-        return inspected.page_size
-    return np.where(is_large, np.uint64(PAGE_SIZE_2M), np.uint64(inspected.page_size))
+
+def _directives_first(spec: HeaderSpec) -> tuple[bool, int]:
+    return spec.section != Section.DIRECTIVE, int(spec.header_type)
 
 
 def read_imported(inspected: InspectedFile) -> AddressRanges | None:
     """What a loader puts into guest memory: pages, parameter areas and error ranges."""
     parts = [
         AddressRanges.of(
-            index=table.index,
-            start=table.column(field),
-            size=size,
-            mask=table.column("compatibility_mask"),
+            index=memory.table.index,
+            start=memory.table.column(memory.address),
+            size=memory.size,
+            mask=memory.table.column("compatibility_mask"),
         )
-        for table, field, size in inspected.guest_memory
-        if table.record in {PageData, ParameterInsert, ErrorRange}
+        for memory in inspected.guest_memory
+        if memory.is_filled
     ]
     return joined(parts) if parts else None

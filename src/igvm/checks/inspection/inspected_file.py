@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from igvm.file.record_places import every_place
 from igvm.file.table import Table
-from igvm.spec.enums import PAGE_SIZE_4K, SECTION_RANGES, PlatformType
+from igvm.spec.enums import PAGE_SIZE_4K, PAST_TYPES, PlatformType
 from igvm.spec.platform import SupportedPlatform
 from igvm.spec.registry import HEADERS, TYPE_OF
 from igvm.wire.record import Record
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.checks.inspection.address_ranges import AddressRanges
-    from igvm.checks.inspection.context_columns import ContextColumns
     from igvm.checks.inspection.data_extents import DataExtents
-    from igvm.checks.inspection.guest_memory import GuestMemory
+    from igvm.checks.inspection.guest_memory import NamedMemory
+    from igvm.checks.inspection.inspected_contexts import InspectedContexts
     from igvm.checks.inspection.parameter_areas import ParameterAreas
     from igvm.file.view import IgvmFile
 
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 
-PAST_TYPES = max(types.stop for types in SECTION_RANGES.values())
-"""One more than the highest type of any section; stands for it and all above in `capped_types`."""
-
 
 class InspectedFile:
     """A file and what the rules ask of it, each answer computed when it is first asked for.
@@ -41,7 +38,6 @@ class InspectedFile:
     Attributes:
         file: the file.
         page_size: bytes of a page; 4096 where the file names a size that cannot be.
-        data_start: where the file data starts, after the variable headers.
         file_size: bytes of the file.
     """
 
@@ -49,7 +45,6 @@ class InspectedFile:
         self.file = file
         size = file.page_size
         self.page_size = size if size > 0 and size & size - 1 == 0 else PAGE_SIZE_4K
-        self.data_start = file.section_offset + len(file.section)
         self.file_size = len(file.buffer)
         self._tables: dict[type[Record], Table[Any]] = {}
 
@@ -189,9 +184,9 @@ class InspectedFile:
         return read_areas(self)
 
     @functools.cached_property
-    def contexts(self) -> ContextColumns:
+    def contexts(self) -> InspectedContexts:
         """VP contexts and the formats they have."""
-        from igvm.checks.inspection.context_columns import read_contexts
+        from igvm.checks.inspection.inspected_contexts import read_contexts
 
         return read_contexts(self)
 
@@ -203,7 +198,7 @@ class InspectedFile:
         return read_extents(self)
 
     @functools.cached_property
-    def guest_memory(self) -> GuestMemory:
+    def guest_memory(self) -> list[NamedMemory]:
         """Guest memory that headers name."""
         from igvm.checks.inspection.guest_memory import read_memory
 

@@ -34,6 +34,7 @@ class Rejection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             rule=f"igvm-{release}/{self.rule}",
             severity=rule.severity,
             message=f"{self.description}; {self.words or rule.words}{crash}",
+            found=self.description,
             header_index=self.index,
             header_type=self.header,
             field=self.field,

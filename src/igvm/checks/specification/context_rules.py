@@ -9,6 +9,7 @@ from igvm.checks.rule import Many, Place, headers, rule
 from igvm.spec.context import CCAContext, NativeContextX64, VBSContextHeader
 from igvm.spec.enums import PAGE_SIZE_4K, PlatformType
 from igvm.spec.fixed import FORMAT_VERSION_1
+from igvm.spec.isolation import enumerated, platforms_with
 from igvm.spec.vmsa import SEVVMSA
 
 if TYPE_CHECKING:
@@ -17,19 +18,15 @@ if TYPE_CHECKING:
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
-_FROM_RESET = (PlatformType.NATIVE, PlatformType.SEV)
-_NEED_ONE = (
-    PlatformType.VSM_ISOLATION,
-    PlatformType.SEV_SNP,
-    PlatformType.SEV_ES,
-    PlatformType.CCA,
-)
+_WITHOUT = platforms_with(lambda isolation: isolation.context is None)
+_FROM_RESET = platforms_with(lambda isolation: isolation.starts_at_reset)
+_NEED_ONE = platforms_with(lambda isolation: isolation.context and not isolation.starts_at_reset)
 
 
 @rule(
     "context-tdx",
     ERROR,
-    "a VP_CONTEXT must not be for TDX",
+    f"a VP_CONTEXT must not be for {enumerated(_WITHOUT, 'or')}",
     "IGVM_VHS_VP_CONTEXT",
 )
 def context_tdx(inspected: InspectedFile) -> Found:
@@ -40,8 +37,8 @@ def context_tdx(inspected: InspectedFile) -> Found:
     import numpy as np
 
     contexts = inspected.contexts
-    is_for_tdx = contexts.mask & np.uint32(inspected.mask_of(PlatformType.TDX)) != 0
-    yield from headers(contexts.index, is_for_tdx, "compatibility_mask")
+    has_none = contexts.mask & np.uint32(inspected.mask_of(*_WITHOUT)) != 0
+    yield from headers(contexts.index, has_none, "compatibility_mask")
 
 
 @rule(

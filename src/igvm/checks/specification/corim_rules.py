@@ -100,7 +100,7 @@ def corim_tag(inspected: InspectedFile) -> Found:
         table = inspected.table(record)
         start = table.column("file_offset").astype(np.int64)
         size = table.column("size_bytes").astype(np.int64)
-        is_inside = (start >= inspected.data_start) & (size > 0)
+        is_inside = (start >= inspected.file.data_offset) & (size > 0)
         is_inside &= start + size <= inspected.file_size
         is_other = is_inside & (size < len(tag))
         long_enough = np.flatnonzero(is_inside & ~is_other)

@@ -54,7 +54,7 @@ def data_in_headers(inspected: InspectedFile) -> Found:
     refuses them, or crashes.
     """
     extents = inspected.data_extents
-    is_before = extents.start < inspected.data_start
+    is_before = extents.start < inspected.file.data_offset
     yield from headers(extents.index, is_before, "file_offset")
 
 
@@ -84,14 +84,14 @@ def data_none(inspected: InspectedFile) -> Found:
 
     The specification does not ask for file data. Append a page to please loaders.
     """
-    if inspected.data_start >= inspected.file_size:
-        yield Place("there is none", offset=inspected.data_start)
+    if inspected.file.data_offset >= inspected.file_size:
+        yield Place("there is none", offset=inspected.file.data_offset)
 
 
 def _sorted_extents(
     inspected: InspectedFile,
 ) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
-    """The data that headers refer to, by where it starts.
+    """The data that headers refer to, by where it starts, the longest first.
 
     Returns:
         Positions of the headers, shape (n,), intp; byte offsets of start and end of what of it
@@ -100,9 +100,9 @@ def _sorted_extents(
     import numpy as np
 
     extents = inspected.data_extents
-    order = np.argsort(extents.start, kind="stable")
+    order = np.lexsort((-extents.reach, extents.start))
     # What starts in the headers is no reference to file data.
-    order = order[np.searchsorted(extents.start[order], inspected.data_start) :]
+    order = order[np.searchsorted(extents.start[order], inspected.file.data_offset) :]
     start = np.minimum(extents.start[order], inspected.file_size)
     end = np.minimum(start + extents.reach[order], inspected.file_size)
     return extents.index[order], start, end
@@ -117,7 +117,7 @@ def _gaps(inspected: InspectedFile) -> tuple[NDArray[np.int64], NDArray[np.int64
     import numpy as np
 
     _, start, end = _sorted_extents(inspected)
-    reach = np.maximum.accumulate(np.concatenate([[inspected.data_start], end]))
+    reach = np.maximum.accumulate(np.concatenate([[inspected.file.data_offset], end]))
     until = np.concatenate([start, [inspected.file_size]])
     is_gap = until > reach
     return reach[is_gap], until[is_gap]

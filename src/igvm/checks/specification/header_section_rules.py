@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.checks.finding import Severity
-from igvm.checks.inspection.inspected_file import PAST_TYPES
 from igvm.checks.rule import Lazy, Many, Place, headers, rule
-from igvm.spec.enums import OPTIONAL_BIT, SECTION_RANGES, HeaderType, Section
+from igvm.spec.enums import OPTIONAL_BIT, PAST_TYPES, SECTION_RANGES, HeaderType, Section
 from igvm.spec.registry import HEADERS
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def header_contained(inspected: InspectedFile) -> Found:
     if len(trailing) >= 8:
         length = int.from_bytes(trailing[4:8], "little")
         header_type = HeaderType(int.from_bytes(trailing[:4], "little") & ~OPTIONAL_BIT)
-        offset = inspected.data_start - len(trailing)
+        offset = inspected.file.data_offset - len(trailing)
         yield Place(
             f"a length of {length:#x} and {len(trailing) - 8:#x} bytes left",
             header=header_type.name,
@@ -84,7 +83,7 @@ def header_trailing(inspected: InspectedFile) -> Found:
     """
     trailing = inspected.file.trailing
     if 0 < len(trailing) < 8:
-        offset = inspected.data_start - len(trailing)
+        offset = inspected.file.data_offset - len(trailing)
         yield Place(f"{len(trailing)} bytes are left", offset=offset, value=bytes(trailing).hex())
 
 
@@ -127,7 +126,7 @@ def padding_zero(inspected: InspectedFile) -> Found:
     padded = np.flatnonzero(file.lengths % 8)
     if not len(padded):
         return
-    section = inspected.octets[file.section_offset : inspected.data_start]
+    section = inspected.octets[file.section_offset : inspected.file.data_offset]
     lengths = file.lengths[padded].astype(np.int64)
     steps = np.arange(7)
     positions = (file.walk.offsets[padded] + 8 + lengths)[:, None] + steps

@@ -81,7 +81,7 @@ def memory_wraps(inspected: InspectedFile) -> Found:
 
     The reference crate crashes on such regions, or takes them for something else.
     """
-    for table, field, size in inspected.guest_memory:
+    for table, field, size, _ in inspected.guest_memory:
         yield from headers(table.index, wraps(table.column(field), size), field)
 
 
@@ -96,10 +96,9 @@ def memory_width(inspected: InspectedFile) -> Found:
     import numpy as np
 
     limit = np.uint64(1 << _ADDRESS_BITS)
-    for table, field, size in inspected.guest_memory:
+    for table, field, size, _ in inspected.guest_memory:
         start = table.column(field)
-        sizes = np.asarray(size, np.uint64)
-        is_high = (start >= limit) | (sizes > limit) | (start + sizes > limit)
+        is_high = (start >= limit) | (size > limit) | (start + size > limit)
         yield from headers(table.index, is_high & ~wraps(start, size), field)
 
 

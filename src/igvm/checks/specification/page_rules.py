@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from igvm.checks.finding import Severity
 from igvm.checks.rule import headers, rule
 from igvm.spec.directive import PageData
-from igvm.spec.enums import PAGE_SIZE_2M, PageDataFlags, PageDataType, PlatformType
+from igvm.spec.enums import PAGE_SIZE_2M, PageDataFlags, PageDataType
+from igvm.spec.isolation import platforms_with
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from igvm.checks.rule import Found
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
+
+_WITH_SPECIAL_PAGES = platforms_with(lambda isolation: isolation.has_special_pages)
 
 
 def _has_any(inspected: InspectedFile, flags: PageDataFlags) -> NDArray[np.bool_]:
@@ -102,7 +105,7 @@ def page_type_platform(inspected: InspectedFile) -> Found:
 
     table = inspected.table(PageData)
     is_special = table[PageData.data_type] != PageDataType.NORMAL
-    others = np.uint32(inspected.declared_mask & ~inspected.mask_of(PlatformType.SEV_SNP))
+    others = np.uint32(inspected.declared_mask & ~inspected.mask_of(*_WITH_SPECIAL_PAGES))
     is_for_others = table[PageData.compatibility_mask] & others != 0
     yield from headers(table.index, is_special & is_for_others, "data_type")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from igvm.checks.finding import Severity
 from igvm.checks.inspection.address_ranges import AddressRanges, touching
-from igvm.checks.inspection.context_columns import ANY_VTL
+from igvm.checks.inspection.inspected_contexts import ANY_VTL
 from igvm.checks.rule import Many, headers, rule
 from igvm.spec.context import NativeContextX64
 from igvm.spec.directive import ParameterInsert

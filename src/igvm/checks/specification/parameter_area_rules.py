@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.checks.finding import Severity
-from igvm.checks.inspection.inspected_file import PAST_TYPES
 from igvm.checks.rule import Many, headers, rule
 from igvm.spec.directive import ParameterArea, ParameterInsert
-from igvm.spec.enums import HeaderType
+from igvm.spec.enums import PAST_TYPES, HeaderType
 
 if TYPE_CHECKING:
     from igvm.checks.inspection.inspected_file import InspectedFile

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from igvm.checks.finding import Severity
 from igvm.checks.rule import Place, headers, rule
 from igvm.spec.enums import PLATFORM_VERSION, Architecture, PlatformType
+from igvm.spec.isolation import ISOLATIONS, enumerated, platforms_with
 from igvm.spec.platform import SupportedPlatform
 
 if TYPE_CHECKING:
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
     from igvm.checks.rule import Found
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
+
+_ONLY = {
+    architecture: [
+        kind for kind, isolation in ISOLATIONS.items() if isolation.architectures == (architecture,)
+    ]
+    for architecture in (Architecture.X64, Architecture.AARCH64)
+}
+"""The platforms that exist on one architecture alone."""
+_WITHOUT_VTLS = platforms_with(lambda isolation: not isolation.has_vtls)
+_WITHOUT_ALIAS = platforms_with(lambda isolation: not isolation.has_shared_boundary)
 
 
 def _is_one_of(inspected: InspectedFile, *platforms: PlatformType) -> NDArray[np.bool_]:
@@ -140,7 +151,8 @@ def platform_version(inspected: InspectedFile) -> Found:
 @rule(
     "platform-architecture",
     ERROR,
-    "NATIVE, SEV_SNP, TDX, SEV and SEV_ES must be in X64 files, CCA in AARCH64 files",
+    f"{enumerated(_ONLY[Architecture.X64], 'and')} must be in X64 files, "
+    f"{enumerated(_ONLY[Architecture.AARCH64], 'and')} in AARCH64 files",
     "IGVM_FIXED_HEADER_V2.architecture; the igvm crate (PlatformArchUnsupported)",
 )
 def platform_architecture(inspected: InspectedFile) -> Found:
@@ -150,11 +162,8 @@ def platform_architecture(inspected: InspectedFile) -> Found:
     """
     table = inspected.table(SupportedPlatform)
     architecture = inspected.file.architecture
-    is_arm_file = architecture == Architecture.AARCH64
-    is_arm_platform = _is_one_of(inspected, PlatformType.CCA)
-    is_bound = _is_one_of(inspected, *PlatformType)
-    is_bound &= ~_is_one_of(inspected, PlatformType.VSM_ISOLATION)
-    is_foreign = is_bound & (is_arm_platform != is_arm_file)
+    foreign = platforms_with(lambda isolation: architecture not in isolation.architectures)
+    is_foreign = _is_one_of(inspected, *foreign)
     types = table[SupportedPlatform.platform_type][is_foreign]
     if architecture.is_known:
         yield from headers(
@@ -196,14 +205,14 @@ def highest_vtl_platform(inspected: InspectedFile) -> Found:
     """
     table = inspected.table(SupportedPlatform)
     vtl = table[SupportedPlatform.highest_vtl]
-    has_no_vtls = _is_one_of(inspected, PlatformType.SEV, PlatformType.SEV_ES)
+    has_no_vtls = _is_one_of(inspected, *_WITHOUT_VTLS)
     yield from headers(table.index, has_no_vtls & (vtl != 0), "highest_vtl")
 
 
 @rule(
     "shared-boundary",
     ERROR,
-    "shared_gpa_boundary must be zero on NATIVE and VSM_ISOLATION",
+    f"shared_gpa_boundary must be zero on {enumerated(_WITHOUT_ALIAS, 'and')}",
     "IGVM_VHS_SUPPORTED_PLATFORM.shared_gpa_boundary; the igvm crate (InvalidSharedGpaBoundary)",
 )
 def shared_boundary(inspected: InspectedFile) -> Found:
@@ -213,7 +222,7 @@ def shared_boundary(inspected: InspectedFile) -> Found:
     """
     table = inspected.table(SupportedPlatform)
     boundary = table[SupportedPlatform.shared_gpa_boundary]
-    has_no_alias = _is_one_of(inspected, PlatformType.NATIVE, PlatformType.VSM_ISOLATION)
+    has_no_alias = _is_one_of(inspected, *_WITHOUT_ALIAS)
     yield from headers(table.index, has_no_alias & (boundary != 0), "shared_gpa_boundary")
 
 

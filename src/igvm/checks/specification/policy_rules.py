@@ -8,7 +8,9 @@ from igvm.checks.finding import Severity
 from igvm.checks.rule import Many, Place, headers, rule
 from igvm.spec.enums import Architecture, CCAHashAlgorithm, CCALfaPolicy, PlatformType
 from igvm.spec.initialization import CCAPolicy, GuestPolicy
+from igvm.spec.isolation import ISOLATIONS, enumerated, platforms_with
 from igvm.spec.policy import CCAAttributes, SNPPolicy, TDXPolicy
+from igvm.spec.registry import HEADERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from igvm.wire.bits import BitField
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+_WITH_POLICY = platforms_with(lambda isolation: isolation.has_guest_policy)
 
 _NEWER_SNP = 0x1F << 21
 """CXL_ALLOW, MEM_AES_256_XTS, RAPL_DIS, CIPHERTEXT_HIDING_DRAM, PAGE_SWAP_DISABLE."""
@@ -148,7 +152,7 @@ def policy_debug(inspected: InspectedFile) -> Found:
 @rule(
     "policy-platform",
     WARNING,
-    "a GUEST_POLICY should be for SEV_SNP, TDX, SEV or SEV_ES",
+    f"a GUEST_POLICY should be for {enumerated(_WITH_POLICY, 'or')}",
     "IGVM_VHS_GUEST_POLICY.policy",
 )
 def policy_platform(inspected: InspectedFile) -> Found:
@@ -160,9 +164,7 @@ def policy_platform(inspected: InspectedFile) -> Found:
 
     table = inspected.table(GuestPolicy)
     mask = table[GuestPolicy.compatibility_mask]
-    with_policy = inspected.mask_of(
-        PlatformType.SEV_SNP, PlatformType.TDX, PlatformType.SEV, PlatformType.SEV_ES
-    )
+    with_policy = inspected.mask_of(*_WITH_POLICY)
     is_for_others = mask & np.uint32(inspected.declared_mask & ~with_policy) != 0
     yield from headers(
         table.index,
@@ -201,7 +203,11 @@ def policy_missing(inspected: InspectedFile) -> Found:
     The reference crate cannot measure an SNP guest without a policy, and the hash that measures
     a Realm is part of the policy.
     """
-    for platform, record in ((PlatformType.SEV_SNP, GuestPolicy), (PlatformType.CCA, CCAPolicy)):
+    for platform in platforms_with(lambda isolation: isolation.policy_header):
+        header_type = ISOLATIONS[platform].policy_header
+        record = HEADERS[header_type].record if header_type is not None else None
+        if record is None:
+            continue
         masks = inspected.table(record).column("compatibility_mask")
         bits = inspected.mask_of(platform)
         if bits and not (masks & masks.dtype.type(bits)).any():

@@ -34,11 +34,17 @@ if TYPE_CHECKING:
 
 MOST_VCPUS = 1 << 16
 
-_NO_COUNT = "KVM measures a VMSA for each, and the file does not say how many there are"
-_NO_CPU = "a vCPU without a context in the file starts with its CPU signature in RDX"
+_NO_COUNT = (
+    "the number of vCPUs must be known: KVM measures a VMSA for each, and the file does not say "
+    "how many there are"
+)
+_NO_CPU = (
+    "the processor model must be known: a vCPU without a context in the file starts with its CPU "
+    "signature in RDX"
+)
 
 
-def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM, loader: str) -> LaunchPlan:
+def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -> LaunchPlan:
     """`plan` with one VMSA for every vCPU at its end, as KVM builds and measures them.
 
     The contexts of the file leave their place. Where it is not known how many vCPUs there are, or
@@ -49,8 +55,7 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM, loader: 
         plan: a plan with the contexts of the file.
         request: vcpus; cpu, where `vmm` resets a vCPU that has no context in the file;
             sev_features.
-        vmm: how contexts get to KVM.
-        loader: who asks, for messages.
+        vmm: how contexts get to KVM, where `request` does not say otherwise.
 
     Raises:
         ValidationError: there cannot be so many vCPUs, or there is no such processor.
@@ -65,8 +70,9 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM, loader: 
         return plan.unmeasured(where, "the host measures no VMSA")
     if request.host.get(VMM_AXIS.name) == NOBODY:
         return with_file_contexts(plan, request)
-    if VMM_AXIS.name in request.host:
-        vmm = vmm_named(VMM_AXIS.choice(request.host[VMM_AXIS.name]).value)
+    vmm = request.vmm or vmm
+    if vmm is None:
+        raise ValidationError("nobody is named who hands contexts to KVM")
     is_context = plan.of(Operation.VP_CONTEXT) & (plan.rows["loaded"] > 0)
     plan = _refusing(plan, vmm)
     contexts = plan.rows[is_context]
@@ -76,7 +82,7 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM, loader: 
     features = guest_features(plan, contexts, request.sev_features, vmm)
     indices = sorted(own) if vcpus is None else range(vcpus)
     if vcpus is None:
-        plan = needing(plan, "vcpus", f"loader {loader} needs the number of vCPUs: {_NO_COUNT}")
+        plan = needing(plan, "vcpus", _NO_COUNT)
     starts = {index: context_of(index, own, request.host) for index in indices}
     used = {own[start] for start in starts.values() if start is not None}
     plan = _passed_over(plan, is_context, used, vmm, vcpus)
@@ -103,7 +109,7 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM, loader: 
             page = made[start]
         else:
             if reset is None:
-                plan, reset = _reset(plan, request, features, vmm, loader)
+                plan, reset = _reset(plan, request, features, vmm)
             page = reset
         rows["source"][row] = made_source(plan, numbers.setdefault(page, len(numbers)))
     plan = appended(plan, rows, tuple(numbers))
@@ -111,7 +117,7 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM, loader: 
     return assuming(plan, *sentences)
 
 
-def with_hosts_contexts(plan: LaunchPlan, request: PlanRequest, loader: str) -> LaunchPlan:
+def with_hosts_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
     """`plan` of a loader that measures VMSAs as they are, on a host that does something else.
 
     Raises:
@@ -124,29 +130,15 @@ def with_hosts_contexts(plan: LaunchPlan, request: PlanRequest, loader: str) -> 
         is_other &= plan.of(Operation.VP_CONTEXT)
         plan = plan.unmeasured(is_other, "it is for another platform")
         plan = plan.loading(is_other, 0, "it is for another platform")
-        return with_kvm_contexts(plan, request, vmm_named("qemu"), loader)
+        return with_kvm_contexts(plan, request, None)
     if request.host.get(CONTEXTS_AXIS.name) == NOBODY:
         where = plan.of(Operation.VP_CONTEXT)
         return plan.unmeasured(where, "the host measures no VMSA")
     named = next((axis.name for axis in VMSA_AXES if axis.name in request.host), None)
     if named is not None:
-        message = f"loader {loader} measures VMSAs as they are: {named} needs a vmm"
+        message = f"loader {plan.loader} measures VMSAs as they are: {named} needs a vmm"
         raise ValidationError(message)
     return plan
-
-
-def vmm_named(name: str) -> VMM:
-    """The VMM of the loader whose name begins with `name` and that hands contexts to KVM.
-
-    Raises:
-        ValidationError: there is none.
-    """
-    from igvm.launch.loader_table import loaders
-
-    for loader in loaders().values():
-        if loader.vmm is not None and loader.name.startswith(name):
-            return loader.vmm
-    raise ValidationError(f"{name} hands no contexts to KVM")
 
 
 def with_file_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
@@ -264,14 +256,13 @@ def guest_features(
 
 
 def _reset(
-    plan: LaunchPlan, request: PlanRequest, features: int, vmm: VMM, loader: str
+    plan: LaunchPlan, request: PlanRequest, features: int, vmm: VMM
 ) -> tuple[LaunchPlan, bytes]:
     """The VMSA of a vCPU without a context, and the plan that says what it rests on."""
     signature = 0
     if vmm.own_reset:
         if request.cpu is None:
-            message = f"loader {loader} needs the processor model: {_NO_CPU}"
-            plan = needing(plan, "cpu", message)
+            plan = needing(plan, "cpu", _NO_CPU)
         else:
             signature = signature_of(request.cpu)
     return plan, reset_vmsa_of(signature, features, vmm, request.host).pack()

@@ -98,9 +98,11 @@ def lint(file: IgvmFile, loader: str, *, most: int = 100) -> list[Finding]:
         ValidationError: there is no such loader, or it is such a tool.
     """
     from igvm.checks.running import run
+    from igvm.file.argument_kinds import require_file
     from igvm.launch.lint.inspected_launch import InspectedLaunch
     from igvm.launch.loader_table import loader_of
 
+    require_file(file)
     chosen = loader_of(loader)
     rules = rules_of(chosen)
     if not rules:

@@ -52,7 +52,7 @@ def shape(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
     plan = empty_pages_as(with_its_pages(plan), Operation.ZERO)
     if request.hashes is not None:
         plan = with_hashes(plan, request.hashes)
-    return with_kvm_contexts(plan, request, CLOUD_HYPERVISOR, NAME)
+    return with_kvm_contexts(plan, request, CLOUD_HYPERVISOR)
 
 
 def rules() -> Iterator[LoaderRule]:

@@ -65,7 +65,7 @@ def shape(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
     private = rows["flags"] & PageDataFlags.UNMEASURED != 0
     private |= rows["data_type"] != PageDataType.NORMAL
     plan = one_page_each(ignoring_shared(plan, private), pages, why)
-    return with_kvm_contexts(plan, request, OPENVMM, NAME)
+    return with_kvm_contexts(plan, request, OPENVMM)
 
 
 def _refusing(plan: LaunchPlan) -> LaunchPlan:

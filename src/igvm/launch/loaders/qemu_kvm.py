@@ -63,7 +63,7 @@ def shape(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
         plan = plan.explained(imported, "QEMU leaves it in memory, not measured")
     if plan.platform == PlatformType.SEV:
         return plan
-    return with_kvm_contexts(plan, request, QEMU, NAME)
+    return with_kvm_contexts(plan, request, QEMU)
 
 
 def rules() -> Iterator[LoaderRule]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.launch.lint.inspected_contexts import contexts_of
+from igvm.launch.lint.launched_contexts import contexts_of
 from igvm.spec.context import NativeContextX64
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
     from igvm.checks.rule import Found
-    from igvm.launch.lint.inspected_contexts import InspectedContexts
     from igvm.launch.lint.inspected_launch import InspectedLaunch
+    from igvm.launch.lint.launched_contexts import LaunchedContexts
 
 _LONG = 1 << 13
 """The L bit of code_attributes."""
@@ -19,7 +19,7 @@ _LME, _LMA = 1 << 8, 1 << 10
 _PAGING = 1 << 31
 
 
-def _native(inspected: InspectedLaunch) -> InspectedContexts:
+def _native(inspected: InspectedLaunch) -> LaunchedContexts:
     return contexts_of(inspected, PlatformType.NATIVE, NativeContextX64)
 
 

@@ -75,9 +75,9 @@ def context_vtl(inspected: InspectedLaunch) -> Found:
     import numpy as np
 
     contexts = inspected.contexts
-    mine = contexts.of(VBSContextHeader) & (contexts.mask & np.uint32(inspected.mask) != 0)
+    is_mine = contexts.of(VBSContextHeader) & (contexts.mask & np.uint32(inspected.mask) != 0)
     highest = _highest_vtl(inspected)
-    wrong = mine & (contexts.count > 0) & contexts.inside & (contexts.vtl != highest)
+    wrong = is_mine & (contexts.count > 0) & contexts.inside & (contexts.vtl != highest)
     if _is_vbs(inspected) and wrong.any():
         vtls = contexts.vtl[wrong]
         yield Many(
@@ -94,10 +94,10 @@ def _registers(
     import numpy as np
 
     registers = inspected.contexts.registers
-    mine = np.zeros(len(registers.values), bool)
-    if _is_vbs(inspected) and len(mine):
-        mine = inspected.file.masks[registers.owner] & np.uint32(inspected.mask) != 0
-    return registers.values[mine], registers.at[mine], registers.owner[mine]
+    is_mine = np.zeros(len(registers.values), bool)
+    if _is_vbs(inspected) and len(is_mine):
+        is_mine = inspected.file.masks[registers.owner] & np.uint32(inspected.mask) != 0
+    return registers.values[is_mine], registers.at[is_mine], registers.owner[is_mine]
 
 
 def _name(number: int) -> str:
@@ -130,14 +130,14 @@ def register_tr(inspected: InspectedLaunch) -> Found:
     import numpy as np
 
     values, at, owner = _registers(inspected)
-    found = np.flatnonzero(values["register_name"] == HvX64Register.TR)
+    rows = np.flatnonzero(values["register_name"] == HvX64Register.TR)
 
     def place(number: int) -> Place:
-        which = int(found[number])
+        which = int(rows[number])
         return Place("TR is set", int(owner[which]), None, "register_name", int(at[which]) + 1)
 
-    if len(found):
-        yield Lazy(len(found), place)
+    if len(rows):
+        yield Lazy(len(rows), place)
 
 
 def vtl2_memory(inspected: InspectedLaunch) -> Found:

@@ -129,7 +129,10 @@ def context_overlap(inspected: InspectedLaunch) -> Found:
     if not len(contexts):
         return
     rows = _with_data(inspected)
-    there = np.unique(contexts["gpa"] >> np.uint64(12))
+    context_pages = np.unique(contexts["gpa"] >> np.uint64(12))
     first = rows["gpa"] >> np.uint64(12)
-    low, high = np.searchsorted(there, first), np.searchsorted(there, first + rows["pages"])
+    low, high = (
+        np.searchsorted(context_pages, first),
+        np.searchsorted(context_pages, first + rows["pages"]),
+    )
     yield from _overlap(inspected, np.concatenate([rows[low < high], contexts]))

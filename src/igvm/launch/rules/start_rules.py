@@ -30,15 +30,15 @@ def _unstarted(inspected: InspectedLaunch) -> bool:
 
 def no_start(inspected: InspectedLaunch) -> Found:
     """Nothing but the file puts memory there. Add a context, or firmware that ends at 4 GiB."""
-    there = touches(inspected.memory, RESET_PAGE, 1 << 32)
-    if _unstarted(inspected) and not there.any():
+    is_at_reset = touches(inspected.memory, RESET_PAGE, 1 << 32)
+    if _unstarted(inspected) and not is_at_reset.any():
         yield Place("there is no context and no page at 0xfffff000")
 
 
 def reset_start(inspected: InspectedLaunch) -> Found:
     """That is right for firmware. The first instruction runs in 16 bit mode."""
-    there = touches(inspected.memory, RESET_PAGE, 1 << 32)
-    if _unstarted(inspected) and there.any():
+    is_at_reset = touches(inspected.memory, RESET_PAGE, 1 << 32)
+    if _unstarted(inspected) and is_at_reset.any():
         yield Place("there is no context")
 
 

@@ -8,8 +8,8 @@ from igvm.checks.rule import Many
 from igvm.launch.kvm.refusals import bytes_outside
 from igvm.launch.kvm.vmm import FPU
 from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA
-from igvm.launch.lint.inspected_contexts import contexts_of
 from igvm.launch.lint.inspected_launch import run_dtype
+from igvm.launch.lint.launched_contexts import contexts_of
 from igvm.launch.programs.openvmm import start_refusals
 from igvm.launch.rules.address_rules import is_outside
 from igvm.spec.enums import HeaderType, PlatformType
@@ -18,11 +18,11 @@ from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 if TYPE_CHECKING:
     from igvm.checks.rule import Found
     from igvm.launch.kvm.vmm import VMM
-    from igvm.launch.lint.inspected_contexts import InspectedContexts
     from igvm.launch.lint.inspected_launch import InspectedLaunch
+    from igvm.launch.lint.launched_contexts import LaunchedContexts
 
 
-def vmsas(inspected: InspectedLaunch) -> InspectedContexts:
+def vmsas(inspected: InspectedLaunch) -> LaunchedContexts:
     """The VMSAs of the file, where SEV_SNP is what is started."""
     return contexts_of(inspected, PlatformType.SEV_SNP, SEVVMSA)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.errors import LoadError, MeasurementError
+from igvm.file.argument_kinds import require_digest, require_file
 from igvm.launch.kvm.vmsa_axes import CONTEXTS_AXIS, NOBODY, cpu_name
 from igvm.launch.loader_table import loader_names
 from igvm.measurement.measure import measure_plan
@@ -45,6 +46,15 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
     host: dict[str, str] = {}
     """What the host does otherwise than the loader, as `igvm.measure` takes it."""
+
+    def __repr__(self) -> str:
+        known = {"vcpus": self.vcpus, "cpu": self.cpu, "hashes": self.hashes or None}
+        if self.sev_features is not None:
+            known["sev_features"] = f"{self.sev_features:#x}"
+        words = [
+            f"{name} {value}" for name, value in (known | self.host).items() if value is not None
+        ]
+        return ", ".join([f"<Match {self.platform.name} {self.loader}", *words]) + ">"
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +100,12 @@ def find(
         progress: is called now and then.
 
     Raises:
-        ValidationError: the file is not for a platform in `platforms`.
+        ValidationError: the file is not for a platform in `platforms`, or an argument is of the
+            wrong kind.
         MeasurementError: no platform has digests of this size, or there are too many vCPUs.
     """
+    require_file(file)
+    digest = require_digest(digest)
     most = max(vcpus, default=0)
     if most > MOST_VCPUS:
         raise MeasurementError(f"a search goes through at most {MOST_VCPUS} vCPUs, not {most}")
@@ -102,26 +115,26 @@ def find(
     work: list[tuple[PlatformType, list[Variation], list[Family]]] = []
     refused: dict[str, str] = {}
     for platform in wanted:
-        found, no = variations(file, platform, names=names, hashes=hashes)
-        refused |= {f"{platform.name} {name}": why for name, why in no.items()}
+        candidates, refusals = variations(file, platform, names=names, hashes=hashes)
+        refused |= {f"{platform.name} {name}": why for name, why in refusals.items()}
         tails: list[Family] = []
         if technology_of(platform).continuation is not None:
-            ways = [way for one in found for way in one.ways if not way.rebuilt]
+            ways = [way for variation in candidates for way in variation.ways if not way.rebuilt]
             contexts = {way.contexts for way in ways if way.contexts}
             tails = families(
                 file, platform, most=most, cpu=cpu, sev_features=sev_features,
                 contexts=sorted(contexts),
             )  # fmt: skip
-        work.append((platform, found, tails))
-    total = sum(len(found) for _, found, _ in work)
+        work.append((platform, candidates, tails))
+    total = sum(len(candidates) for _, candidates, _ in work)
     done = 0
-    for platform, found, tails in work:
+    for platform, candidates, tails in work:
         continuation = technology_of(platform).continuation
         entries = []
         if continuation is not None:
             entry = continuation.entry
             entries = [[entry(page, gpa) for page, gpa in tail.pages] for tail in tails]
-        for variation in found:
+        for variation in candidates:
             if progress is not None:
                 progress(done, total)
             try:
@@ -144,10 +157,10 @@ def _platforms(
     realm: RealmParameters | None,
 ) -> list[PlatformType]:
     """Where to search."""
-    asked = list(file.platform_masks if platforms is None else platforms)
-    fitting = [platform for platform in asked if len(digest) in _sizes(platform)]
+    platforms_asked_for = list(file.platform_masks if platforms is None else platforms)
+    fitting = [platform for platform in platforms_asked_for if len(digest) in _sizes(platform)]
     if not fitting:
-        names = ", ".join(one.name for one in asked) or "no platform"
+        names = ", ".join(platform.name for platform in platforms_asked_for) or "no platform"
         message = f"a digest of {len(digest)} bytes is none of {names}"
         raise MeasurementError(message, path=file.path)
     if realm is None:

@@ -141,15 +141,15 @@ def families(
         fpus.remove("file")
     for value, fpu in itertools.product(values, fpus):
         features = None if value == wanted else value
-        for one in _by_kvm(own, value, features, signatures, most, fpu=fpu):
-            same = found.setdefault((one.pages, fpu), one)
-            if same._replace(vmms=()) == one._replace(vmms=()):
-                names = dict.fromkeys([*same.vmms, *one.vmms])
-                found[one.pages, fpu] = same._replace(vmms=tuple(names))
+        for family in _by_kvm(own, value, features, signatures, most, fpu=fpu):
+            same = found.setdefault((family.pages, fpu), family)
+            if same._replace(vmms=()) == family._replace(vmms=()):
+                names = dict.fromkeys([*same.vmms, *family.vmms])
+                found[family.pages, fpu] = same._replace(vmms=tuple(names))
     as_they_are = [
-        _as_they_are(file, one, value)
-        for one in contexts
-        for value in (None, *(values if len(one) <= MOST_VCPUS else ()))
+        _as_they_are(file, sequence, value)
+        for sequence in contexts
+        for value in (None, *(values if len(sequence) <= MOST_VCPUS else ()))
     ]
     return [*as_they_are, *found.values()]
 

@@ -55,16 +55,18 @@ def algorithm_of(plan: LaunchPlan) -> str:
     policy = _policy(plan)
     if policy is None:
         return "sha256"
-    found = _ALGORITHMS.get(policy.record.hash_algorithm)
-    if found is None:
+    algorithm = _ALGORITHMS.get(policy.record.hash_algorithm)
+    if algorithm is None:
         raise _no_hash(plan, policy, f"there is no hash {int(policy.record.hash_algorithm)}")
-    return found
+    return algorithm
 
 
 def _policy(plan: LaunchPlan) -> Header[CCAPolicy] | None:
     """The first CCA_POLICY for the platform."""
-    found = plan.file.all_of(CCAPolicy)
-    return next((one for one in found if one.record.compatibility_mask & plan.mask), None)
+    policies = plan.file.all_of(CCAPolicy)
+    return next(
+        (policy for policy in policies if policy.record.compatibility_mask & plan.mask), None
+    )
 
 
 def _no_hash(

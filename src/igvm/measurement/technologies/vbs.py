@@ -108,10 +108,10 @@ def _page_chunks(plan: LaunchPlan) -> Iterator[list[tuple[memoryview, memoryview
     for metadata, number, source in _pages(plan):
         straight = _straight(source)
         for start in range(0, len(source), _BATCH):
-            some = slice(start, start + _BATCH)
-            count = len(source[some])
-            heads["metadata"][:count], heads["page"][:count] = metadata[some], number[some]
-            _lay_out(plan, source[some], data[:count], straight=straight[start // _BATCH])
+            batch = slice(start, start + _BATCH)
+            count = len(source[batch])
+            heads["metadata"][:count], heads["page"][:count] = metadata[batch], number[batch]
+            _lay_out(plan, source[batch], data[:count], straight=straight[start // _BATCH])
             yield chunks[:count]
 
 
@@ -127,8 +127,12 @@ def _pages(
         known[operation], metadata[operation] = True, value
     kinds = plan.rows["operation"]
     for pages in windows(plan, known[kinds]):
-        found = metadata[kinds[pages.row]]
-        yield found, pages.gpa // np.uint64(PAGE), np.where(found == 0, pages.source, NO_SOURCE)
+        page_metadata = metadata[kinds[pages.row]]
+        yield (
+            page_metadata,
+            pages.gpa // np.uint64(PAGE),
+            np.where(page_metadata == 0, pages.source, NO_SOURCE),
+        )
 
 
 def _straight(source: NDArray[np.int64]) -> list[bool]:
@@ -138,7 +142,7 @@ def _straight(source: NDArray[np.int64]) -> list[bool]:
     straight: NDArray[np.bool_] = source[::_BATCH] >= 0
     breaks = np.flatnonzero(np.diff(source) != PAGE)
     straight[breaks[(breaks + 1) % _BATCH != 0] // _BATCH] = False
-    return [bool(one) for one in straight]
+    return [bool(is_straight) for is_straight in straight]
 
 
 def _lay_out(
@@ -152,11 +156,11 @@ def _lay_out(
         first = int(source[0])
         data[:] = file[first : first + data.size].reshape(-1, PAGE)
         return
-    there = source >= 0
-    if there.any():
+    has_data = source >= 0
+    if has_data.any():
         # A page anywhere in the file is one element of this array.
         pages = np.ndarray((len(file) - PAGE + 1,), f"V{PAGE}", file, 0, (1,))
-        data.view(pages.dtype)[there, 0] = pages[source[there]]
+        data.view(pages.dtype)[has_data, 0] = pages[source[has_data]]
     data[source == NO_SOURCE] = 0
     for index in np.flatnonzero(source < NO_SOURCE).tolist():
         data[index] = np.frombuffer(plan.content(int(source[index])), np.uint8)
@@ -173,11 +177,11 @@ def _register_chunks(plan: LaunchPlan) -> Iterator[bytes]:
     for source, header in zip(
         contexts["source"].tolist(), contexts["header"].tolist(), strict=True
     ):
-        found = registers(plan, source, header)
-        total += len(found)
+        context_registers = registers(plan, source, header)
+        total += len(context_registers)
         if total > _MOST_REGISTERS:
             raise _wrong(plan, header, "there are more registers than in any guest")
-        for register in found:
+        for register in context_registers:
             yield struct.pack(
                 "<IIQIBBHII16s", 0x30, 0, 0, 0, register.vtl, 0, 0, 0,
                 register.register_name, _value(plan, register),
@@ -212,9 +216,9 @@ def registers(plan: LaunchPlan, source: int, header: int) -> tuple[VBSRegister, 
     try:
         head = VBSContextHeader.unpack_from(plan.content(source, VBSContextHeader.SIZE))
         body = plan.content(offset, min(head.register_count, _MOST_REGISTERS) * VBSRegister.SIZE)
-        found = tuple(VBSRegister.iter_unpack(body))
-        if len(found) == head.register_count:
-            return found
+        parsed = tuple(VBSRegister.iter_unpack(body))
+        if len(parsed) == head.register_count:
+            return parsed
     except FormatError:
         pass
     raise _wrong(plan, header, "its registers are not in the file")

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from igvm.spec.context import CCAContext, NativeContextX64, VBSContextHeader, VBSRegister
-from igvm.spec.directive import VPContext
-from igvm.spec.enums import PAGE_SIZE_4K
-from igvm.spec.isolation import ISOLATIONS
-from igvm.spec.vmsa import SEVVMSA
+from igvm.file.context_columns import context_columns
+from igvm.spec.context import VBSContextHeader, VBSRegister
+from igvm.spec.isolation import CONTEXT_FORMATS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 ANY_VTL = 0xFF
 """The VTL of a context whose format does not name one."""
 
-FORMATS = (NativeContextX64, VBSContextHeader, SEVVMSA, CCAContext)
+FORMATS = tuple(context.record for context in CONTEXT_FORMATS)
 """What a context may be."""
 
 
@@ -45,7 +43,7 @@ class RegisterColumns(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The VBSRegister records, shape (m,), structured."""
 
 
-class ContextColumns(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class InspectedContexts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The VP contexts of a file, in file order; n contexts."""
 
     index: Positions
@@ -99,35 +97,20 @@ class ContextColumns(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.index[rows[first]], offsets
 
 
-def read_contexts(inspected: InspectedFile) -> ContextColumns:
+def read_contexts(inspected: InspectedFile) -> InspectedContexts:
     """Find out about every VP_CONTEXT of a file."""
     import numpy as np
 
-    table = inspected.table(VPContext)
-    mask = table[VPContext.compatibility_mask]
-    offset = table[VPContext.file_offset].astype(np.int64)
-    format_number = np.full(len(table), -1, np.int8)
-    formats_named = np.zeros(len(table), np.int8)
-    for number, record in enumerate(FORMATS):
-        platforms = [
-            platform
-            for platform, isolation in ISOLATIONS.items()
-            if isolation.context is not None and isolation.context.record is record
-        ]
-        is_named = (mask & np.uint32(inspected.mask_of(*platforms))) != 0
-        format_number[is_named] = number
-        formats_named += is_named
-    format_number[formats_named > 1] = -1
-
-    size = np.where(format_number >= 0, PAGE_SIZE_4K, 0).astype(np.int64)
-    is_vbs = format_number == FORMATS.index(VBSContextHeader)
-    size[is_vbs] = VBSContextHeader.SIZE
-    after_headers = offset >= inspected.data_start
-    count = np.full(len(table), -1, np.int64)
-    has_count = is_vbs & after_headers & (offset + VBSContextHeader.SIZE <= inspected.file_size)
-    count[has_count] = inspected.payloads(VBSContextHeader)["register_count"][offset[has_count]]
-    size[has_count] += count[has_count] * VBSRegister.SIZE
-    inside = (format_number >= 0) & after_headers & (offset + size <= inspected.file_size)
+    columns = context_columns(inspected.file)
+    offset = columns.offset
+    formats = np.where(columns.ambiguous, np.int8(-1), columns.format)
+    after_headers = offset >= inspected.file.data_offset
+    is_vbs = formats == FORMATS.index(VBSContextHeader)
+    # A count that is not in the file data is none.
+    count = np.where(is_vbs & after_headers, columns.count, -1)
+    size = np.where(formats >= 0, columns.size, 0)
+    size[is_vbs & ~after_headers] = VBSContextHeader.SIZE
+    inside = (formats >= 0) & after_headers & (offset + size <= inspected.file_size)
 
     # Lists that do not overlap fit the file together; more is not read.
     with_list = np.flatnonzero(is_vbs & inside)
@@ -136,30 +119,30 @@ def read_contexts(inspected: InspectedFile) -> ContextColumns:
     )
     lengths = count[with_list[first]]
     is_read = np.cumsum(lengths) <= inspected.file_size // VBSRegister.SIZE
-    list_number = np.full(len(table), -1, np.intp)
+    list_number = np.full(len(offset), -1, np.intp)
     list_number[with_list] = np.where(is_read[list_of_row], list_of_row, -1)
     starts, lengths = starts[is_read], lengths[is_read]
-    owners = table.index[with_list[first[is_read]]]
+    owners = columns.index[with_list[first[is_read]]]
     registers = _read_registers(inspected, starts, lengths, owners)
-    vtl = np.full(len(table), ANY_VTL, np.uint8)
+    vtl = np.full(len(offset), ANY_VTL, np.uint8)
     with_registers = np.flatnonzero((list_number >= 0) & (count > 0))
     first_registers = np.cumsum(lengths) - lengths
     vtl[with_registers] = registers.values["vtl"][first_registers[list_number[with_registers]]]
-    return ContextColumns(
-        index=table.index,
-        mask=mask,
-        gpa=table[VPContext.gpa],
+    return InspectedContexts(
+        index=columns.index,
+        mask=columns.mask,
+        gpa=columns.gpa,
         offset=offset,
-        vp_index=table[VPContext.vp_index],
-        format=format_number,
-        ambiguous=formats_named > 1,
+        vp_index=columns.vp_index,
+        format=formats,
+        ambiguous=columns.ambiguous,
         size=size,
         inside=inside,
         count=count,
         vtl=vtl,
         list_number=list_number,
         registers=registers,
-        unread=table.index[with_list[~is_read[list_of_row]]],
+        unread=columns.index[with_list[~is_read[list_of_row]]],
     )
 
 

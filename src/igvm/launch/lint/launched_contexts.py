@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from igvm.wire.record import Record
 
 
-class InspectedContexts(NamedTuple):
+class LaunchedContexts(NamedTuple):
     """Contexts of one format, in file order; n of them."""
 
     header: NDArray[np.int32]
@@ -78,9 +78,9 @@ class InspectedContexts(NamedTuple):
 
 def contexts_of(
     inspected: InspectedLaunch, platform: PlatformType, record: type[Record]
-) -> InspectedContexts:
+) -> LaunchedContexts:
     """The contexts of the file, where `platform` is what is started; none where it is not."""
     rows = inspected.of(HeaderType.VP_CONTEXT)
     if inspected.platform != platform:
         rows = rows[:0]
-    return InspectedContexts(rows["header"], rows["vp_index"], inspected.records(rows, record))
+    return LaunchedContexts(rows["header"], rows["vp_index"], inspected.records(rows, record))
