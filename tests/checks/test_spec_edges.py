@@ -24,8 +24,8 @@ def broken(file: NamedFile) -> set[str]:
     return {finding.rule for finding in igvm.check(file.parsed())}
 
 
-TDX = igvm.SupportedPlatform(compatibility_mask=2, platform_type=igvm.PlatformType.TDX)
-TWO = SNP_GUEST.after("platform", tdx=TDX)
+TDX_PLATFORM = igvm.SupportedPlatform(compatibility_mask=2, platform_type=igvm.PlatformType.TDX)
+TWO_PLATFORMS = SNP_GUEST.after("platform", tdx=TDX_PLATFORM)
 TOP = 1 << 64
 
 
@@ -39,11 +39,11 @@ def _sparse(*registers: tuple[int, bytes], vtl: int = 2) -> bytes:
 
 EDGES: dict[str, tuple[NamedFile, set[str]]] = {
     "a page for each of two platforms at one address": (
-        TWO.but(more=_page(0x1000, 2), again=_page(0x2000, 2)),
+        TWO_PLATFORMS.but(more=_page(0x1000, 2), again=_page(0x2000, 2)),
         set(),
     ),
     "a page for both platforms where one of them has a page": (
-        TWO.but(more=_page(0x1000, 3)),
+        TWO_PLATFORMS.but(more=_page(0x1000, 3)),
         {"memory-overlap"},
     ),
     "pages that share only a bit of no platform": (
@@ -78,7 +78,9 @@ EDGES: dict[str, tuple[NamedFile, set[str]]] = {
         {"parameter-fit"},
     ),
     "an area that two platforms insert": (
-        TWO.but(more=igvm.ParameterInsert(gpa=0, compatibility_mask=2, parameter_area_index=7)),
+        TWO_PLATFORMS.but(
+            more=igvm.ParameterInsert(gpa=0, compatibility_mask=2, parameter_area_index=7)
+        ),
         {"area-inserted"},
     ),
     "an area that nobody inserts the first time": (
@@ -168,14 +170,14 @@ EDGES: dict[str, tuple[NamedFile, set[str]]] = {
         {"context-tail"},
     ),
     "a document for each of two platforms": (
-        TWO.after(
+        TWO_PLATFORMS.after(
             "document",
             more=igvm.CorimDocument(compatibility_mask=2, file_offset=at("document"), size_bytes=8),
         ),
         set(),
     ),
     "a signature for a platform without a document": (
-        TWO.but(signature={"compatibility_mask": 3}),
+        TWO_PLATFORMS.but(signature={"compatibility_mask": 3}),
         {"corim-signature-order"},
     ),
     "a register list that ends past the file": (
@@ -187,7 +189,9 @@ EDGES: dict[str, tuple[NamedFile, set[str]]] = {
         {"data-range"},
     ),
     "required memory for two platforms": (
-        TWO.but(more=igvm.RequiredMemory(gpa=0, compatibility_mask=2, number_of_bytes=0x100000)),
+        TWO_PLATFORMS.but(
+            more=igvm.RequiredMemory(gpa=0, compatibility_mask=2, number_of_bytes=0x100000)
+        ),
         set(),
     ),
     "data that is shared by two headers": (

@@ -6,14 +6,10 @@ import pytest
 
 import igvm
 from igvm.launch.lint import lint
+from tests.lint.examples import CH_KVM, CH_MSHV, OPENVMM, QEMU_SNP
 from tests.small_files.contents import CODE_64, KVM_VMSA
 from tests.small_files.guests import RESET_PAGE, SNP, VMSA_GPA, bytes_for, guest_bytes
 from tests.small_files.raw import area, at, context, insert, page, policy
-
-CH_KVM = "cloud-hypervisor-kvm"
-CH_MSHV = "cloud-hypervisor-mshv"
-OPENVMM = "openvmm"
-QEMU_SNP = "qemu-kvm"
 
 ALL = (QEMU_SNP, CH_KVM, OPENVMM)
 MODE, CR0, XCR0, PAT = "kvm-mode", "kvm-cr0", "kvm-xcr0", "kvm-pat"

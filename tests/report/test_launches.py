@@ -26,9 +26,7 @@ from tests.small_files.built_guests import (
     snp_tdx_guest,
     two_vcpu_guest,
 )
-from tests.small_files.guests import CCA, SEV, SNP, TDX, VBS
-
-NATIVE = igvm.PlatformType.NATIVE
+from tests.small_files.guests import CCA, NATIVE, SEV, SNP, TDX, VBS
 
 
 def test_every_combination() -> None:
