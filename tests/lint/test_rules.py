@@ -210,3 +210,12 @@ def test_both_platforms_are_judged() -> None:
     assert "loader/openvmm/page-special" in found(both, "openvmm")
     assert "loader/openvmm/page-special" not in found(only, "openvmm")
     assert "loader/openvmm/context-count" in found(only, "openvmm")
+
+
+def test_what_holds_for_every_loader() -> None:
+    """A loader that declares a rule or two is judged for its platforms and its reader too."""
+    loader = igvm.loaders()["qemu-tcg"]
+    (rule, *_) = loader.rules()
+    bare = msgspec.structs.replace(loader, rules=lambda: [rule])
+    assert {rule.name, "no-plan", "no-platform", "refused"} == {one.name for one in rules_of(bare)}
+    assert not rules_of(igvm.loaders()["igvmmeasure"])
