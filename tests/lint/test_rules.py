@@ -210,3 +210,14 @@ def test_both_platforms_are_judged() -> None:
     assert "loader/openvmm/page-special" in first_findings(for_vbs, "openvmm")
     assert "loader/openvmm/page-special" not in first_findings(for_snp, "openvmm")
     assert "loader/openvmm/context-count" in first_findings(for_snp, "openvmm")
+
+
+def test_what_holds_for_every_loader() -> None:
+    """A loader that declares a rule or two is judged for its platforms and its reader too."""
+    loader = igvm.loaders()["qemu-tcg"]
+    (rule, *_) = loader.rules()
+    bare = msgspec.structs.replace(loader, rules=lambda: [rule])
+    assert {rule.name, "no-plan", "no-platform", "refused"} == {
+        every.name for every in rules_of(bare)
+    }
+    assert not rules_of(igvm.loaders()["igvmmeasure"])

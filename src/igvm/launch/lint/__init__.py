@@ -43,6 +43,7 @@ def rules_of(loader: Loader) -> list[LoaderRule]:
     """
     from igvm.launch.lint.loader_rule import ERROR, LoaderRule
     from igvm.launch.rules import acceptance_rules
+    from igvm.spec.isolation import enumerated
 
     rules = list(loader.rules())
     if not rules:
@@ -55,6 +56,15 @@ def rules_of(loader: Loader) -> list[LoaderRule]:
         acceptance_rules.no_plan,
     )
     rules.append(no_plan)
+    # What holds for every loader, where it has not said it in words of its own.
+    names = [rule.name for rule in rules]
+    if "no-platform" not in names:
+        words = f"{{who}} starts {enumerated(loader.platforms, 'or')}"
+        body = acceptance_rules.no_platform
+        rules.append(LoaderRule("no-platform", ERROR, words, loader.source, body))
+    if "refused" not in names and loader.crate is not None:
+        words = f"{{who}} reads files with the igvm crate {loader.crate}, which must accept them"
+        rules.append(LoaderRule("refused", ERROR, words, loader.source, acceptance_rules.refused))
     names = [rule.name for rule in rules]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
