@@ -8,21 +8,22 @@ OvmfPkg/ResetVector/X64/OvmfSevMetadata.asm), and every processor starts from a 
 from __future__ import annotations
 
 import argparse
-import struct
-from typing import NamedTuple
-from uuid import UUID
+from typing import TYPE_CHECKING, NamedTuple
 
 import igvm
 from firmware import find
 from igvm import SEVVMSA, Builder, KernelHashes, PageDataType, PlatformType, SEVSelector
+from igvm.sources import ovmf as tables
+from igvm.sources.ovmf import SectionType
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 PAGE, FOUR_GIB, RESET_VECTOR, VMSA_GPA = 0x1000, 1 << 32, 0xFFFFFFF0, 0xFFFFFFFFF000
-FOOTER = UUID("96b582de-1fb2-45f7-baea-a366c55a082d")
-SEV_METADATA = UUID("dc886566-984a-4798-a75e-5585a7bf67cc")
-AP_RESET = UUID("00f771de-1a7e-4fcb-890e-68c77e2fb44e")
-HASH_TABLE = UUID("7255371f-3a3b-4b04-927b-1da6efa8d454")
-SEC_MEM, SECRETS, CPUID, SVSM_CAA, KERNEL_HASHES = SECTIONS = 1, 2, 3, 4, 0x10
-SPECIAL = {SECRETS: PageDataType.SECRETS, CPUID: PageDataType.CPUID_DATA}
+SPECIAL = {
+    SectionType.SNP_SECRETS: PageDataType.SECRETS,
+    SectionType.CPUID: PageDataType.CPUID_DATA,
+}
 # EAX of CPUID leaf 1, which a processor has in RDX after a reset.
 SIGNATURES = {"EPYC": 0x800F12, "EPYC-Rome": 0x830F10, "EPYC-Milan": 0xA00F11,
               "EPYC-Genoa": 0xA10F10, "EPYC-Turin": 0xB00F00}  # fmt: skip
@@ -33,40 +34,23 @@ class Ovmf(NamedTuple):
 
     image: bytes
     numbers: dict[UUID, int]
-    sections: list[tuple[int, int, int]]  # address, size, kind
-
-
-def table(image: bytes) -> dict[UUID, int]:
-    """The first number of each entry (data, size, GUID) of the table near the end of `image`."""
-    size, guid = struct.unpack_from("<H16s", image, len(image) - 32 - 18)
-    if guid != FOOTER.bytes_le:
-        raise ValueError("this is no OVMF: there is no table of GUIDs at its end")
-    rest, found = image[-32 - size : -32 - 18], {}
-    while len(rest) >= 18:
-        size, guid = struct.unpack_from("<H16s", rest, len(rest) - 18)
-        if not 18 <= size <= len(rest):
-            raise ValueError(f"the firmware's table has an entry of {size} bytes")
-        found[UUID(bytes_le=guid)] = int.from_bytes(rest[-size:-18][:4], "little")
-        rest = rest[:-size]
-    return found
+    sections: list[tables.Section]
 
 
 def read(image: bytes) -> Ovmf:
     """What `image` says about itself; ValueError when it was not built for SEV-SNP."""
     if not 128 << 10 <= len(image) <= 64 << 20 or len(image) % PAGE:
         raise ValueError(f"firmware has whole pages, 128 KiB to 64 MiB, and not {len(image)} bytes")
-    found = table(image)
-    if SEV_METADATA not in found or AP_RESET not in found:
+    entries = tables.guid_table(image)
+    numbers = {guid: tables.number(data) or 0 for guid, data in entries.items()}
+    if tables.SEV_METADATA not in numbers or tables.SEV_ES_RESET not in numbers:
         raise ValueError("this firmware was not built for SEV-SNP: it has no SEV metadata")
-    metadata = image[-found[SEV_METADATA] :].ljust(16, b"\0")
-    magic, size, version, count = struct.unpack_from("<4sIII", metadata)
-    if (magic, version) != (b"ASEV", 1) or not 16 + 12 * count <= size <= len(metadata):
-        raise ValueError("the firmware's SEV metadata is damaged")
-    sections = list(struct.iter_unpack("<III", metadata[16 : 16 + 12 * count]))
+    sections = tables.sev_sections(image)
     for gpa, size, kind in sections:
-        if kind not in SECTIONS or gpa % PAGE or size % PAGE or gpa + size > FOUR_GIB - len(image):
+        is_aligned = gpa % PAGE == 0 and size % PAGE == 0
+        if not kind.is_known or not is_aligned or gpa + size > FOUR_GIB - len(image):
             raise ValueError(f"the SEV metadata has a bad section: {gpa=:#x} {size=:#x} {kind=:#x}")
-    return Ovmf(image, found, sections)
+    return Ovmf(image, numbers, sections)
 
 
 def vmsa(eip: int, cpu: int) -> SEVVMSA:
@@ -84,7 +68,8 @@ def vmsa(eip: int, cpu: int) -> SEVVMSA:
 
 def lay_out(ovmf: Ovmf, vcpus: int, cpu: int, hashes: KernelHashes | None = None) -> Builder:
     """The file; ValueError when there are `hashes` and the firmware has no place for them."""
-    if hashes is not None and KERNEL_HASHES not in {kind for _, _, kind in ovmf.sections}:
+    kinds = {section.type for section in ovmf.sections}
+    if hashes is not None and SectionType.SNP_KERNEL_HASHES not in kinds:
         raise ValueError("this firmware has no section for kernel hashes")
     builder = Builder()
     native = builder.platform(PlatformType.NATIVE)
@@ -93,13 +78,15 @@ def lay_out(ovmf: Ovmf, vcpus: int, cpu: int, hashes: KernelHashes | None = None
     builder.pages(0xE0000, ovmf.image[-0x20000:], native)  # as in any PC
     builder.pages(FOUR_GIB - len(ovmf.image), ovmf.image, [native, snp])
     for gpa, size, kind in ovmf.sections:
-        if kind == KERNEL_HASHES and hashes is not None:
-            builder.pages(gpa, bytes(ovmf.numbers[HASH_TABLE] % PAGE) + hashes.table(), snp)
+        if kind == SectionType.SNP_KERNEL_HASHES and hashes is not None:
+            builder.pages(
+                gpa, bytes(ovmf.numbers[tables.SEV_HASH_TABLE] % PAGE) + hashes.table(), snp
+            )
         else:
             data_type = SPECIAL.get(kind, PageDataType.NORMAL)
             builder.empty_pages(gpa, size // PAGE, snp, data_type=data_type)
     for index in range(vcpus):
-        reset = vmsa(ovmf.numbers[AP_RESET] if index else RESET_VECTOR, cpu)
+        reset = vmsa(ovmf.numbers[tables.SEV_ES_RESET] if index else RESET_VECTOR, cpu)
         builder.context(reset, snp, vp_index=index, gpa=VMSA_GPA)
     return builder
 

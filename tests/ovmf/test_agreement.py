@@ -12,6 +12,7 @@ from examples import ovmf
 from igvm import KernelHashes, PlatformType
 from igvm.launch.kvm.vmsa_rewriting import reset_vmsa
 from igvm.launch.processors import signature_of
+from igvm.sources import ovmf as tables
 from tests.ovmf import judge
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def sev_file(path: Path, platform: PlatformType, vcpus: int, cpu: str) -> IgvmFi
     mask = builder.platform(platform)
     builder.pages((1 << 32) - len(firmware.image), firmware.image, mask)
     for index in range(vcpus if platform == PlatformType.SEV_ES else 0):
-        eip = firmware.numbers[ovmf.AP_RESET] if index else ovmf.RESET_VECTOR
+        eip = firmware.numbers[tables.SEV_ES_RESET] if index else ovmf.RESET_VECTOR
         context = reset_vmsa(signature_of(cpu), 0, reset_eip=eip)
         builder.context(context, mask, vp_index=index, gpa=ovmf.VMSA_GPA)
     return builder.build()
@@ -167,7 +168,7 @@ def test_no_place_for_hashes(hashing_path: Path, tmp_path: Path) -> None:
         part.to_bytes(4, "little")
         for part in next(section for section in judge.sections(hashing_path) if section[2] == 0x10)
     )
-    image[image.rindex(section) + 8] = ovmf.SEC_MEM
+    image[image.rindex(section) + 8] = tables.SectionType.SNP_SEC_MEM
     path = tmp_path / "no-place.fd"
     path.write_bytes(image)
     direct = DIRECT["all"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import igvm
 from examples import ovmf
 from igvm import PlatformType
+from igvm.sources import ovmf as tables
 from tests.ovmf import judge
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def image(
     metadata = struct.pack("<4sIII", magic, 16 + len(body), version, count) + body
     table = (
         extra
-        + entry(ovmf.AP_RESET, (0x80B004).to_bytes(4, "little"))
-        + entry(ovmf.SEV_METADATA, metadata_at.to_bytes(4, "little"))
+        + entry(tables.SEV_ES_RESET, (0x80B004).to_bytes(4, "little"))
+        + entry(tables.SEV_METADATA, metadata_at.to_bytes(4, "little"))
     )
-    table += struct.pack("<H16s", len(table) + 18, ovmf.FOOTER.bytes_le)
+    table += struct.pack("<H16s", len(table) + 18, tables.FOOTER.bytes_le)
     middle = SIZE - 0x1000
     tail = metadata.ljust(0x1000 - 32 - len(table), b"\xff") + table + bytes(32)
     return bytes(middle) + tail
@@ -75,7 +76,7 @@ def test_reads_sections(firmware_path: Path) -> None:
     """Sections and start of a real image are those that sev-snp-measure reads."""
     read = ovmf.read(firmware_path.read_bytes())
     assert judge.sections(firmware_path) == read.sections
-    assert judge.ap_eip(firmware_path) == read.numbers[ovmf.AP_RESET]
+    assert judge.ap_eip(firmware_path) == read.numbers[tables.SEV_ES_RESET]
 
 
 def test_passes_checks(firmware_path: Path) -> None:
@@ -125,8 +126,8 @@ FAULTS = {
     "no table": (bytes(SIZE), "no table of GUIDs"),
     "bad entry": (image(extra=struct.pack("<H16s", 17, b"")), "entry of 17 bytes"),
     "long entry": (image(extra=struct.pack("<H16s", 999, b"")), "entry of 999 bytes"),
-    "no metadata": (image().replace(ovmf.SEV_METADATA.bytes_le, bytes(16)), "not built for"),
-    "no start": (image().replace(ovmf.AP_RESET.bytes_le, bytes(16)), "not built for"),
+    "no metadata": (image().replace(tables.SEV_METADATA.bytes_le, bytes(16)), "not built for"),
+    "no start": (image().replace(tables.SEV_ES_RESET.bytes_le, bytes(16)), "not built for"),
     "magic": (image(magic=b"VESA"), "damaged"),
     "version": (image(version=2), "damaged"),
     "count": (image(count=5), "damaged"),
