@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from igvm.launch.plan import MEMORY, NO_SOURCE, PAGE, Missing, Refusal, row_dtype
+from igvm.launch.plan import MEMORY, NO_SOURCE, PAGE, Missing, Refusal
 from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType
 from igvm.spec.initialization import GuestPolicy
 from igvm.spec.isolation import isolation_of
@@ -85,7 +85,6 @@ def appended(plan: LaunchPlan, rows: NDArray[np.void], blobs: tuple[bytes, ...])
     import numpy as np
 
     batch = int(plan.rows["batch"].max(initial=-1)) + 1
-    rows = rows.astype(row_dtype())
     rows["batch"] = batch + np.arange(len(rows))
     return msgspec.structs.replace(
         plan, rows=np.concatenate([plan.rows, rows]), blobs=(*plan.blobs, *blobs)

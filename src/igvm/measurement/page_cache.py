@@ -72,7 +72,10 @@ class ContentCache:
         offsets, mine = np.zeros(0, np.int64), np.zeros((0, size), np.uint8)
         if algorithm in self._pages:
             offsets, mine = self._pages[algorithm]
-        new = (sources >= 0) & ~np.isin(sources, offsets)
+        new = sources >= 0
+        if len(offsets):
+            at = np.searchsorted(offsets, sources).clip(max=len(offsets) - 1)
+            new &= offsets[at] != sources
         if not new.any():
             return
         offsets, mine = np.concatenate([offsets, sources[new]]), np.concatenate([mine, table[new]])

@@ -90,7 +90,8 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -
         return plan
     kept = ~is_context
     kept[is_context] = ~np.isin(np.arange(len(contexts)), list(used))
-    plan = plan.with_rows(plan.rows[kept])
+    if not kept.all():
+        plan = plan.with_rows(plan.rows[kept])
     rows = blank_rows(len(indices))
     rows["operation"], rows["gpa"], rows["pages"] = Operation.VP_CONTEXT, VMSA_GPA, 1
     rows["loaded"], rows["measured"] = 1, True

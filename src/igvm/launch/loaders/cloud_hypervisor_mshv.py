@@ -54,9 +54,9 @@ def shape(plan: LaunchPlan, _request: PlanRequest) -> LaunchPlan:
     plan = plan.with_rows(rows).explained(
         others, "what memory holds there is imported in its place"
     )
-    imported_rows = plan.rows[imported]
-    by_address = imported_rows[imported_rows["gpa"].argsort(kind="stable")]
-    return plan.with_rows(np.concatenate([plan.rows[~imported], by_address]))
+    order = np.flatnonzero(imported)
+    order = order[plan.rows["gpa"][order].argsort(kind="stable")]
+    return plan.with_rows(plan.rows[np.concatenate([np.flatnonzero(~imported), order])])
 
 
 def _sources_at(written: NDArray[np.void], gpa: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -52,9 +52,12 @@ def in_qemus_order(plan: LaunchPlan) -> LaunchPlan:
 
     plan = ignoring_shared(plan)
     when, batch = _flush_order(plan)
-    order = when.argsort(kind="stable")
-    rows = plan.rows[order]
-    rows["batch"] = batch[order]
+    if (when[1:] >= when[:-1]).all():
+        rows = plan.rows.copy()
+    else:
+        order = when.argsort(kind="stable")
+        rows, batch = plan.rows[order], batch[order]
+    rows["batch"] = batch
     areas = np.isin(rows["operation"], (Operation.PARAMETER, Operation.PARAMETER_AREA))
     has_data = areas & (rows["source"] != NO_SOURCE)
     rows["source"][areas] = NO_SOURCE
