@@ -1,7 +1,7 @@
 """Where the data and the guest memory of headers are, as `spec` declares it for their types.
 
-One header at a time (`data_range`, `memory_range`) or whole columns (`data_columns`,
-`memory_columns`). Nothing else in the project computes them.
+Data of one header at a time (`data_range`) or in whole columns (`data_columns`), memory in columns
+(`memory_columns`). Nothing else in the project computes them.
 """
 
 from __future__ import annotations
@@ -113,21 +113,6 @@ def data_range(file: IgvmFile, header: Header[Any]) -> tuple[int, int]:
     size = _size(file, header, spec.data.size)
     _require(file, header, offset, size)
     return offset, size
-
-
-def memory_range(file: IgvmFile, header: Header[Any]) -> tuple[int, int] | None:
-    """Address and size of the guest memory that `header` is about; None where there is none."""
-    spec = _spec_of(header)
-    if spec is None or spec.memory is None:
-        return None
-    if spec.memory.size.rule == "context":
-        try:
-            if not context_format(file, header).in_memory:
-                return None
-        except FormatError:
-            return None
-        return getattr(header.record, spec.memory.address), PAGE_SIZE_4K
-    return getattr(header.record, spec.memory.address), _size(file, header, spec.memory.size)
 
 
 def _spec_of(header: Header[Any]) -> HeaderSpec | None:

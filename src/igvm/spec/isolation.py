@@ -8,7 +8,7 @@ import msgspec
 
 from igvm.errors import ValidationError, nearest
 from igvm.spec.context import CCAContext, NativeContextX64, VBSContextHeader, VBSRegister
-from igvm.spec.enums import PAGE_SIZE_2M, PAGE_SIZE_4K, Architecture, HeaderType, PlatformType
+from igvm.spec.enums import PAGE_SIZE_4K, Architecture, HeaderType, PlatformType
 from igvm.spec.operations import Operation
 from igvm.spec.policy import SNPPolicy, TDXPolicy
 from igvm.spec.vmsa import SEVVMSA
@@ -68,8 +68,6 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
     """The header with its policy, without which it should not be launched."""
     page_sizes: tuple[int, ...] = (PAGE_SIZE_4K,)
     """Bytes of a page that a file for it may have (IGVM_FIXED_HEADER_V2.page_size)."""
-    large_pages: tuple[int, ...] = (PAGE_SIZE_2M,)
-    """Bytes of the larger pages that a header may ask for."""
     has_special_pages: bool = False
     """Whether there are secrets and CPUID pages."""
     has_vtls: bool = True

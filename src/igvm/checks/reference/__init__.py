@@ -54,7 +54,7 @@ def verdict(file: IgvmFile, release: str) -> list[Finding]:
     return [finding.finding(release) for finding in findings if finding is not None]
 
 
-def verdict_of_bytes(buffer: Any, release: str, *, path: str | None = None) -> list[Finding]:
+def verdict_of_bytes(buffer: Any, release: str) -> list[Finding]:
     """What a release of the reference says to the bytes of a file, even to such as `parse` refuses.
 
     Raises:
@@ -65,7 +65,7 @@ def verdict_of_bytes(buffer: Any, release: str, *, path: str | None = None) -> l
 
     _require_release(release)
     try:
-        file = parse(buffer, path=path)
+        file = parse(buffer)
     except FormatError:
         # Only a fixed header that the reference refuses too keeps a file from being parsed.
         view = memoryview(buffer)
