@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib
 import itertools
 
-from igvm.launch.kvm.vmsa_axes import VMSA_AXES
+from igvm.launch.kvm.vmsa_axes import RDX_AXIS, VMSA_AXES
 from igvm.launch.lint import all_rules
 from igvm.launch.loader_table import loaders_named
+from igvm.launch.processors import HOST, REAL_PROCESSORS, RealProcessor
 from igvm.measurement.technology_table import technologies
 
 _HEAD = """\
@@ -32,11 +33,24 @@ is not judged: how much memory and how many vCPUs there are, or what its process
 _AXES = """
 ## What hosts vary
 
-Attested digests differ by things that no file says. `igvm find` tries the values below, and
-`igvm.measure(file, platform, host={"AXIS": "VALUE"})` takes any of them.
+Attested digests differ by things that no file says. `igvm find` tries the values below, those
+first that are less unlikely, and `igvm measure --host AXIS=VALUE` and
+`igvm.measure(file, platform, host={"AXIS": "VALUE"})` take any of them.
 
 | technology | axis | value | what is then otherwise | seen |
 | --- | --- | --- | --- | --- |
+"""
+
+_PROCESSORS = """
+### Processors
+
+A vCPU after a reset has the CPU signature of its processor in RDX: that of a model of QEMU, or with
+`-cpu host` that of the real one. `--cpu host:NAME` is the first signature of a row for
+`igvm measure`, and each of them for `igvm find`, which without `--cpu` tries all of these and those
+of QEMU's models. Where no stepping is published, `igvm measure` wants the signature itself.
+
+| `--cpu` | processor | CPU signatures | source |
+| --- | --- | --- | --- |
 """
 
 _FOOT = """\
@@ -74,13 +88,27 @@ def axes() -> str:
     """The axes of every technology, and those of the VMSAs that KVM builds."""
     tables = {platform.name: technology.axes for platform, technology in technologies().items()}
     tables["SEV_SNP, SEV_ES"] = VMSA_AXES
-    lines = [
-        f"| {name} | `{axis.name}` | `{choice.value}` | {choice.words} | {choice.seen} |\n"
-        for name, known in tables.items()
-        for axis in known
-        for choice in axis.choices
+    lines = []
+    for name, known in tables.items():
+        for axis in known:
+            # The axis of CPU signatures has the processors as its values, which have a table.
+            is_listed = axis is not RDX_AXIS
+            for choice in axis.choices if is_listed else axis.choices[:1]:
+                value = f"`{choice.value}`" if is_listed else "a processor, as for `--cpu`"
+                words = choice.words if is_listed else "the contexts have its signature in RDX"
+                lines.append(f"| {name} | `{axis.name}` | {value} | {words} | {choice.seen} |\n")
+    rows = [
+        f"| `{HOST}{name}` | {processor.title} | {signatures_text(processor)} "
+        f"| {processor.source} |\n"
+        for name, processor in REAL_PROCESSORS.items()
     ]
-    return "".join([_AXES, *lines])
+    return "".join([_AXES, *lines, _PROCESSORS, *rows])
+
+
+def signatures_text(processor: RealProcessor) -> str:
+    """The CPU signatures of a processor, the one of production first."""
+    texts = ", ".join(f"`{signature:#x}`" for signature in processor.signatures)
+    return texts if processor.has_production else f"{texts} (guesses)"
 
 
 if __name__ == "__main__":

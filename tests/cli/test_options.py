@@ -184,7 +184,7 @@ def test_the_nearest_name(run: Run, arguments: str, message: str) -> None:
     ("expected", "missing", "hint"),
     [
         ("say it with --vcpus N", "vcpus", None),
-        ("say it with --cpu MODEL|0xSIGNATURE", "cpu", None),
+        ("say it with --cpu MODEL|host:NAME|0xSIG", "cpu", None),
         (
             "say how many the VMM chooses (--realm s2sz=N,...)",
             "realm",

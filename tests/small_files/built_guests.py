@@ -71,6 +71,44 @@ def two_vcpu_guest() -> igvm.IgvmFile:
     return igvm.parse(builder.to_bytes())
 
 
+RESET_VECTOR, AP_ADDRESS = 0xFFFFFFF0, 0x80B004
+"""Where the first processor of the firmware starts, and where the others do."""
+
+
+def reset_context(address: int, signature: int = 0x800F12, **fields: Any) -> igvm.SEVVMSA:
+    """A vCPU of QEMU after a reset, as sev-snp-measure 0.0.13 has it (vmsa.py)."""
+    data, limit = igvm.SEVSelector(attrib=0x93, limit=0xFFFF), igvm.SEVSelector(limit=0xFFFF)
+    base = address & 0xFFFF0000
+    made = igvm.SEVVMSA(
+        cs=igvm.SEVSelector(selector=0xF000, attrib=0x9B, limit=0xFFFF, base=base),
+        ds=data, es=data, fs=data, gs=data, ss=data,
+        gdtr=limit, idtr=limit, ldtr=igvm.SEVSelector(attrib=0x82, limit=0xFFFF),
+        tr=igvm.SEVSelector(attrib=0x8B, limit=0xFFFF), rip=address & 0xFFFF, rflags=2,
+        rdx=signature, cr0=0x10, cr4=0x40, efer=0x1000, dr6=0xFFFF0FF0, dr7=0x400,
+        pat=0x7040600070406, xcr0=1, mxcsr=0x1F80, x87_fcw=0x37F, sev_features=igvm.SEVFeatures.SNP,
+    )  # fmt: skip
+    return made.replace(**fields)
+
+
+def firmware_guest(platform: igvm.PlatformType = SNP, *, vcpus: int = 2) -> igvm.IgvmFile:
+    """Firmware below 4 GiB whose vCPUs start in real mode, with empty pages on SEV-SNP."""
+    builder = igvm.Builder()
+    kind = builder.platform(platform)
+    builder.policy(igvm.SNPPolicy.of(smt=1), kind)
+    builder.pages(0xFFFFE000, b"firmware" * 1024, kind)
+    if platform == SNP:
+        builder.empty_pages(0x800000, 2, kind)
+        builder.empty_pages(0x80D000, 1, kind, data_type=igvm.PageDataType.SECRETS)
+        builder.empty_pages(0x80E000, 1, kind, data_type=igvm.PageDataType.CPUID_DATA)
+        builder.empty_pages(0x80F000, 1, kind)
+    for index in range(vcpus):
+        context = reset_context(AP_ADDRESS if index else RESET_VECTOR)
+        if platform != SNP:
+            context = context.replace(sev_features=igvm.SEVFeatures(0))
+        builder.context(context, kind, vp_index=index, gpa=VMSA_GPA)
+    return igvm.parse(builder.to_bytes())
+
+
 def realm() -> igvm.IgvmFile:
     """A guest for CCA with a runnable REC and one that is not."""
     builder = igvm.Builder(revision=2, architecture=igvm.Architecture.AARCH64)

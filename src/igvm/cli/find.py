@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_options: Any) -> int:
     """Search files for what leads to a digest from an attestation report.
 
-    Tried are all loaders, 1 to 64 vCPUs, every processor and the SEV_FEATURES that hosts turn on;
-    what an option says is not varied. Exits with 1 if nothing is found in any file, and with 3 if
-    a file cannot be read or none has digests of this size.
+    Tried are all loaders and what hosts vary, with 1 to 64 vCPUs, every known processor and the
+    SEV_FEATURES that hosts turn on, the likeliest first; what an option says is not varied. Exits
+    with 1 if nothing is found in any file, and with 3 if a file cannot be read or none has digests
+    of this size.
     """
     request = launch_request(**launch_options)
     from igvm.errors import IgvmError, ValidationError
@@ -72,7 +73,8 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
         name = file_name(path if file is None else file.path)
         files.append(FileSearch(name=name, search=search, refusal=refusal))
         if search is not None and json == "off":
-            print_lines(search_text(search, _options, name if len(paths) > 1 else None))
+            title = name if len(paths) > 1 else None
+            print_lines(search_text(search, _options, title, _usage))
     if json != "off":
         print_json([encode(FindReport(digest=digest, files=files), pretty=json == "pretty")])
     searches = [searched.search for searched in files if searched.search is not None]
@@ -117,3 +119,11 @@ def _options(match: Match) -> list[str]:
         f"{option.flags[0]} {value}" for option, value in values.items() if value is not None
     ]
     return [*options, *(f"{HOST.flags[0]} {axis}={value}" for axis, value in match.host.items())]
+
+
+def _usage(parameter: str) -> str | None:
+    """The option that says what a search did not try."""
+    name = {"names": "loader"}.get(parameter, parameter)
+    known = {option.name: option for option in LAUNCH_OPTIONS}
+    option = known.get({"hashes": "kernel"}.get(name, name))
+    return None if option is None else option.flags[0]

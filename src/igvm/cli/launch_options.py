@@ -52,10 +52,11 @@ VCPUS = Option(
 CPU = Option(
     "cpu",
     ("--cpu",),
-    "The processor of vCPUs that the file does not describe: a model of QEMU, such as EPYC-Milan, "
-    "or a CPU signature.",
+    "The processor of vCPUs that the file does not describe: a model of QEMU, such as EPYC-Milan; "
+    "a real one, such as host:genoa, as a guest sees it with -cpu host; or a CPU signature. Real "
+    "ones: {names}; of several signatures that of production.",
     Processor(),
-    metavar="MODEL|0xSIGNATURE",
+    metavar="MODEL|host:NAME|0xSIG",
     group=LAUNCH,
 )
 SEV_FEATURES = Option(

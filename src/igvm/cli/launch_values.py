@@ -45,26 +45,33 @@ class VcpuNumbers(Value):
 
 
 class Processor(Value):
-    """A processor model of QEMU or a CPU signature."""
+    """A processor model of QEMU, a real processor or a CPU signature."""
 
     def read(self, text: str) -> str:
         """The text, if it is one."""
         from igvm.errors import ValidationError
-        from igvm.launch.processors import signature_of
+        from igvm.launch.processors import signatures_of
 
         try:
-            signature = signature_of(text)
+            signatures = signatures_of(text)
         except ValidationError as error:
             raise ValueError(f"{error.message}; {error.hint}") from None
-        if not 0 <= signature < 1 << 32:
+        if not 0 <= signatures[0] < 1 << 32:
             raise ValueError(f"{text!r} is no CPU signature of 32 bits")
         return text
 
     def complete(self, start: str) -> Iterable[str]:
-        """The models that begin so, in any case."""
-        from igvm.launch.processors import CPU_SIGNATURES
+        """The models and processors that begin so, in any case."""
+        from igvm.launch.processors import CPU_SIGNATURES, host_names
 
-        return [name for name in CPU_SIGNATURES if name.lower().startswith(start.lower())]
+        known = [*CPU_SIGNATURES, *host_names()]
+        return [name for name in known if name.lower().startswith(start.lower())]
+
+    def listed(self) -> str:
+        """The real processors; the models of QEMU are in its own help."""
+        from igvm.launch.processors import REAL_PROCESSORS
+
+        return ", ".join(REAL_PROCESSORS)
 
 
 class Realm(Value):
@@ -131,3 +138,14 @@ class HostChoice(Value):
         if not separator or not axis.strip() or not value.strip():
             raise ValueError(f"{text!r} is not AXIS=VALUE, such as fpu=none")
         return axis.strip(), value.strip()
+
+    def complete(self, start: str) -> Iterable[str]:
+        """Every axis with each of its values, those that begin so."""
+        from igvm.launch.kvm.vmsa_axes import VMSA_AXES
+        from igvm.measurement.technology_table import technologies
+
+        axes = [axis for technology in technologies().values() for axis in technology.axes]
+        known = (
+            f"{axis.name}={choice.value}" for axis in (*axes, *VMSA_AXES) for choice in axis.choices
+        )
+        return [text for text in dict.fromkeys(known) if text.startswith(start.lower())]

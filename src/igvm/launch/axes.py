@@ -25,8 +25,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """What is then otherwise, as a part of a sentence."""
     seen: str
     """Where it was seen, or who does so."""
-    unlikely: int = 1
-    """How much less likely it is than what the loader does."""
+    unlikely: int = 2
+    """How many times less likely it is than what the loader does, for the order of a search."""
     change: Any = None
     """What it does, as the axis says; on an axis of plans from a LaunchPlan to another."""
     platforms: tuple[PlatformType, ...] = ()

@@ -157,7 +157,7 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def page_count(self) -> int:
         """Pages that are loaded, contexts included; not the number of rows."""
-        return sum(self.rows["loaded"][self.loads()].tolist())
+        return sum(self.rows["loaded"][self.loads() & ~self.of(Operation.EXTENDED)].tolist())
 
     @property
     def measured_pages(self) -> int:
@@ -201,11 +201,11 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
         return where
 
     def loads(self) -> NDArray[np.bool_]:
-        """Which rows put something into memory or into a processor, shape (n,).
+        """Which rows put something into memory or into a processor, or measure it, shape (n,).
 
         An area of no bytes counts as one that does, with no pages.
         """
-        where = self.of(*MEMORY, Operation.ERROR_RANGE, Operation.VP_CONTEXT)
+        where = self.of(*MEMORY, Operation.ERROR_RANGE, Operation.VP_CONTEXT, Operation.EXTENDED)
         where &= (self.rows["loaded"] > 0) | (self.rows["pages"] == 0)
         return where
 

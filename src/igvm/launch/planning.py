@@ -73,10 +73,12 @@ def _with_vmm(request: PlanRequest) -> PlanRequest:
     """
     if "vmm" not in request.host:
         return request
+    from igvm.launch.kvm.clouds import CLOUDS
     from igvm.launch.kvm.vmsa_axes import NOBODY, VMM_AXIS
 
     name = VMM_AXIS.choice(request.host["vmm"]).value
     if name == NOBODY:
         return request
-    vmms = (loader.vmm for loader in loaders().values() if loader.name.startswith(name))
-    return msgspec.structs.replace(request, vmm=next(vmm for vmm in vmms if vmm is not None))
+    known = [loader.vmm for loader in loaders().values() if loader.vmm is not None]
+    vmms = {vmm.host_value: vmm for vmm in (*known, *CLOUDS)}
+    return msgspec.structs.replace(request, vmm=vmms[name])

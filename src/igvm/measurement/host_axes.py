@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.launch.axes import Axis, Choice
-from igvm.launch.plan import NO_SOURCE
+from igvm.launch.firmware_sections import calling_areas
+from igvm.launch.plan import MEMORY, NO_SOURCE, PAGE
+from igvm.spec.enums import PageDataFlags
 from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
@@ -67,6 +69,17 @@ def _empty_unmeasured(plan: LaunchPlan) -> LaunchPlan:
     return _empty_as(plan, Operation.NORMAL, Operation.UNMEASURED)
 
 
+def _working_memory_unmeasured(plan: LaunchPlan) -> LaunchPlan:
+    """`plan` with pages without data unmeasured, but for the calling area of an SVSM."""
+    empty = plan.of(Operation.NORMAL, Operation.ZERO) & (plan.rows["source"] == NO_SOURCE)
+    if not empty.any():
+        return plan
+    rows = plan.rows.copy()
+    rows["operation"][empty] = Operation.UNMEASURED
+    rows["operation"][empty & calling_areas(plan)] = Operation.ZERO
+    return plan.with_rows(rows)
+
+
 def _empty_skipped(plan: LaunchPlan) -> LaunchPlan:
     empty = plan.of(Operation.NORMAL) & (plan.rows["source"] == NO_SOURCE)
     return plan.unmeasured(empty, "the host adds nothing for an empty page")
@@ -87,6 +100,12 @@ ZERO_PAGES = Axis(
             words="empty pages are loaded as normal pages of zeroes",
             seen="the igvm crate; igvmmeasure; QEMU",
             change=_empty_as_normal,
+        ),
+        Choice(
+            value="unmeasured",
+            words="empty pages are loaded without being measured, but for an SVSM's calling area",
+            seen="Google Compute Engine (gce-tcb-verifier, sev/ld_from_ovmf.go)",
+            change=_working_memory_unmeasured,
         ),
     ),
 )
@@ -136,6 +155,100 @@ SHARED_PAGES = Axis(
             words="shared pages are measured",
             seen="loaders that do not look at the flag: QEMU, Cloud Hypervisor",
             change=_shared_measured,
+        ),
+    ),
+)
+
+
+def _unmeasured_extended(plan: LaunchPlan) -> LaunchPlan:
+    """`plan` with the contents of unmeasured pages measured; their flags stay as they are."""
+    added = plan.of(Operation.UNMEASURED)
+    if not added.any():
+        return plan
+    rows = plan.rows.copy()
+    rows["operation"][added] = Operation.NORMAL
+    return plan.with_rows(rows)
+
+
+UNMEASURED_PAGES = Axis(
+    name="unmeasured-pages",
+    about="whether the contents of pages that are flagged as unmeasured count all the same",
+    choices=(
+        Choice(
+            value="extended",
+            words="unmeasured pages are extended",
+            seen="Google's hypervisor until 2024 (gce-tcb-verifier, tdx/mrtd_from_ovmf.go)",
+            change=_unmeasured_extended,
+        ),
+    ),
+)
+
+
+def _added_first(plan: LaunchPlan) -> LaunchPlan:
+    """`plan` with every run of pages added as a whole before any of it is extended.
+
+    A run are pages that follow each other and have the same flags, such as those of a section of
+    TDVF's table.
+    """
+    import numpy as np
+
+    rows = plan.rows
+    if not len(rows):
+        return plan
+    ends = rows["gpa"] + rows["loaded"] * np.uint64(PAGE)
+    goes_on = rows["gpa"][1:] == ends[:-1]
+    for name in ("operation", "header_type", "measured"):
+        goes_on &= rows[name][1:] == rows[name][:-1]
+    flags = rows["flags"] & np.uint32(PageDataFlags.UNMEASURED)
+    goes_on &= flags[1:] == flags[:-1]
+    run = np.cumsum(np.concatenate([[False], ~goes_on]))
+    extended = np.flatnonzero(plan.of(Operation.NORMAL) & rows["measured"])
+    if not (np.bincount(run[extended], rows["loaded"][extended].astype(float)) > 1).any():
+        return plan
+    added, later = rows.copy(), rows[extended].copy()
+    added["operation"][extended] = Operation.UNMEASURED
+    later["operation"] = Operation.EXTENDED
+    order = np.concatenate([run * 2, run[extended] * 2 + 1])
+    return plan.with_rows(np.concatenate([added, later])[np.argsort(order, kind="stable")])
+
+
+EXTEND_ORDER = Axis(
+    name="extend-order",
+    about="when the contents of pages are measured",
+    choices=(
+        Choice(
+            value="runs",
+            words="the pages of a run are all added before they are extended",
+            seen="Canonical's QEMU 8.2.2 (measured-boot-tools issue 6, virtee/tdx-measure issue "
+            "18); Oak's stage0 (project-oak/oak, tdx_measurement)",
+            change=_added_first,
+        ),
+    ),
+)
+
+
+def _cpuid_last(plan: LaunchPlan) -> LaunchPlan:
+    """`plan` with CPUID pages after all other memory."""
+    import numpy as np
+
+    cpuid, memory = plan.of(Operation.CPUID), np.flatnonzero(plan.of(*MEMORY))
+    if not cpuid.any() or cpuid[memory[-int(cpuid.sum()) :]].all():
+        return plan
+    last = int(memory[-1]) + 1
+    others = np.arange(len(cpuid))[~cpuid]
+    order = [others[others < last], np.flatnonzero(cpuid), others[others >= last]]
+    return plan.with_rows(plan.rows[np.concatenate(order)])
+
+
+CPUID_ORDER = Axis(
+    name="cpuid-order",
+    about="when CPUID pages are loaded",
+    choices=(
+        Choice(
+            value="last",
+            words="CPUID pages come after all other pages",
+            seen="Amazon EC2 (virtee/sev-snp-measure, --vmm-type ec2)",
+            change=_cpuid_last,
         ),
     ),
 )

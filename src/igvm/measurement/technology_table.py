@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from igvm.errors import MeasurementError
+from igvm.spec.isolation import VMSA, isolation_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,3 +51,10 @@ def technology_of(platform: PlatformType) -> Technology:
     if technology is None:
         raise MeasurementError(f"{platform.name} has no launch measurement")
     return technology
+
+
+def has_vmsas(platform: PlatformType) -> bool:
+    """Whether the measurement of `platform` covers VMSAs, which differ by processor and VMM."""
+    technology = technologies().get(platform)
+    has_some = technology is not None and technology.continuation is not None
+    return has_some and isolation_of(platform).context is VMSA

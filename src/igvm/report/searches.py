@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from igvm.measurement.search.find import Search, find
+from igvm.errors import ValidationError
+from igvm.measurement.search.find import ANY_VCPUS, Search, digest_sizes, find
+from igvm.measurement.technology_table import has_vmsas, technology_of
 from igvm.report.launch_settings import LaunchSettings, platforms_of
 from igvm.report.refusal import Refusal  # noqa: TC001 - msgspec reads annotations
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from igvm.spec.enums import PlatformType
 
 NO_SETTINGS = LaunchSettings()
-MOST_VCPUS = 64
-"""How many vCPUs a search thinks of that is not told."""
 
 
 class FileSearch(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,16 +61,25 @@ def search_file(
         progress: is called now and then.
 
     Raises:
-        ValidationError: the file is not for one of `platforms`.
+        ValidationError: the file is not for one of `platforms`, or no digest of them depends on
+            what is given.
         MeasurementError: no platform has digests of this size, there are too many vCPUs, or only
             Realms could be searched and `settings` has no realm.
     """
+    wanted = platforms_of(file, platforms)
+    fitting = [each for each in wanted if len(digest) in digest_sizes(each)]
+    if settings.realm is None:  # else it is told that this is missing
+        fitting = [each for each in fitting if "realm" not in technology_of(each).parameters]
+    if vcpus and fitting and not any(map(has_vmsas, fitting)):
+        names = ", ".join(platform.name for platform in fitting)
+        message = f"a digest of {names} does not depend on the number of vCPUs"
+        raise ValidationError(message, path=file.path)
     return find(
         file,
         digest,
-        platforms=platforms_of(file, platforms),
+        platforms=wanted,
         names=loaders or None,
-        vcpus=vcpus or range(1, MOST_VCPUS + 1),
+        vcpus=vcpus or ANY_VCPUS,
         cpu=settings.request.cpu,
         sev_features=settings.request.sev_features,
         hashes=settings.request.hashes,

@@ -40,3 +40,5 @@ class Operation(OpenEnum):
     """Take who vouches for the guest: an ID block, a VBS measurement, a CoRIM document."""
     OTHER = 16
     """Something that the specification has no structure for."""
+    EXTENDED = 17
+    """Measure the contents of pages that were imported before, which TDX does by itself."""

@@ -9,14 +9,17 @@ from igvm.file.record_places import RecordPlaces
 from igvm.launch.kvm.refusals import kvm_refusals, vmm_refusals
 from igvm.launch.kvm.vmsa_axes import (
     CONTEXTS_AXIS,
+    FPU_AXIS,
     NOBODY,
     VMM_AXIS,
     VMSA_AXES,
+    VMSA_GPA_AXIS,
     context_of,
     own_vmsa,
     reset_vmsa_of,
+    vmsa_gpa,
 )
-from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA
+from igvm.launch.kvm.vmsa_rewriting import CR0_PE, VMSA_GPA
 from igvm.launch.plan import blank_rows, made_source
 from igvm.launch.processors import signature_of
 from igvm.launch.shaping import appended, assuming, needing
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from igvm.launch.axes import Host
     from igvm.launch.kvm.vmm import VMM
     from igvm.launch.plan import LaunchPlan
     from igvm.launch.request import PlanRequest
@@ -74,7 +78,7 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -
     if vmm is None:
         raise ValidationError("nobody is named who hands contexts to KVM")
     is_context = plan.of(Operation.VP_CONTEXT) & (plan.rows["loaded"] > 0)
-    plan = _refusing(plan, vmm)
+    plan = _refusing(plan, vmm, request.host)
     contexts = plan.rows[is_context]
     if plan.refusals:
         return plan
@@ -93,13 +97,16 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -
     if not kept.all():
         plan = plan.with_rows(plan.rows[kept])
     rows = blank_rows(len(indices))
-    rows["operation"], rows["gpa"], rows["pages"] = Operation.VP_CONTEXT, VMSA_GPA, 1
+    rows["operation"], rows["pages"] = Operation.VP_CONTEXT, 1
     rows["loaded"], rows["measured"] = 1, True
     rows["vp_index"] = indices
     numbers: dict[bytes, int] = {}
     reset: bytes | None = None
     made: dict[int, bytes] = {}
+    first_gpa = int(contexts["gpa"][0]) if len(contexts) else VMSA_GPA
     for row, start in enumerate(starts.values()):
+        own_gpa = first_gpa if start is None else int(contexts["gpa"][own[start]])
+        rows["gpa"][row] = vmsa_gpa(own_gpa, request.host)
         if start is not None:
             for name in ("header", "header_type", "flags"):
                 rows[name][row] = contexts[name][own[start]]
@@ -135,7 +142,9 @@ def with_hosts_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
     if request.host.get(CONTEXTS_AXIS.name) == NOBODY:
         where = plan.of(Operation.VP_CONTEXT)
         return plan.unmeasured(where, "the host measures no VMSA")
-    named = next((axis.name for axis in VMSA_AXES if axis.name in request.host), None)
+    plan = _at_another_gpa(plan, request)
+    others = (axis for axis in VMSA_AXES if axis is not VMSA_GPA_AXIS)
+    named = next((axis.name for axis in others if axis.name in request.host), None)
     if named is not None:
         message = f"loader {plan.loader} measures VMSAs as they are: {named} needs a vmm"
         raise ValidationError(message)
@@ -151,6 +160,7 @@ def with_file_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
     """
     import numpy as np
 
+    plan = _at_another_gpa(plan, request)
     is_context = plan.of(Operation.VP_CONTEXT) & (plan.rows["loaded"] > 0)
     rows = np.concatenate([plan.rows[~is_context], plan.rows[is_context]])
     plan = plan.with_rows(rows)
@@ -170,7 +180,17 @@ def with_file_contexts(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
     return plan.with_rows(rows, blobs=(*plan.blobs, *blobs))
 
 
-def _refusing(plan: LaunchPlan, vmm: VMM) -> LaunchPlan:
+def _at_another_gpa(plan: LaunchPlan, request: PlanRequest) -> LaunchPlan:
+    """`plan` with the contexts of the file where the host has VMSAs measured, if it says so."""
+    if VMSA_GPA_AXIS.name not in request.host:
+        return plan
+    where = plan.of(Operation.VP_CONTEXT)
+    rows = plan.rows.copy()
+    rows["gpa"][where] = [vmsa_gpa(own, request.host) for own in rows["gpa"][where].tolist()]
+    return plan.with_rows(rows)
+
+
+def _refusing(plan: LaunchPlan, vmm: VMM, host: Host) -> LaunchPlan:
     """`plan` with refusals of the contexts that `vmm` or KVM does not take."""
     import numpy as np
 
@@ -179,13 +199,17 @@ def _refusing(plan: LaunchPlan, vmm: VMM) -> LaunchPlan:
     if not len(contexts):
         return plan
     vmsas = RecordPlaces(plan.file.buffer, SEVVMSA, contexts["source"])
+    if vmm.start is not None:
+        protected = vmsas["cr0"] & np.uint64(CR0_PE) != 0
+        message = f"{vmm.name} starts vCPUs in real mode only"
+        return _refused(plan, is_context, protected, message, "cr0")
     is_snp = plan.platform == PlatformType.SEV_SNP
     for refusal in vmm_refusals(vmsas, vmm, is_snp=is_snp):
         plan = _refused(plan, is_context, refusal.where, refusal.message, refusal.field)
     for refusal in kvm_refusals(vmsas, vmm):
         message = f"KVM refuses it: {refusal.message}"
         plan = _refused(plan, is_context, refusal.where, message, refusal.field)
-    if vmm.fixed_gpa:
+    if vmm.fixed_gpa and VMSA_GPA_AXIS.name not in host:
         elsewhere = contexts["gpa"] != np.uint64(VMSA_GPA)
         message = f"{vmm.name} wants a VMSA at {VMSA_GPA:#x}, where KVM has it"
         plan = _refused(plan, is_context, elsewhere, message, "gpa")
@@ -289,7 +313,9 @@ def _assumptions(
     if vcpus is not None:
         sentences.append(vcpus_asked_for(vcpus))
     sentences.append(f"SEV_FEATURES {features:#x} on every vCPU")
-    if is_used:
+    if is_used and vmm.start is not None:
+        sentences.append(f"{vmm.name} starts each vCPU in real mode where its context says")
+    elif is_used:
         sentences.append(
             f"KVM builds the VMSA anew from what {vmm.name} takes over of the file's: "
             "EFER.SVME and CR4.MCE set, CR0.CD and NW clear"
@@ -298,7 +324,9 @@ def _assumptions(
     if reset is not None:
         signature = signature_of(request.cpu or 0) if vmm.own_reset else 0x600
         sentences.append(f"vCPUs without a context start in reset, CPU signature {signature:#x}")
-    if plan.platform == PlatformType.SEV_ES:
+    if plan.platform == PlatformType.SEV_ES and not {FPU_AXIS.name, VMM_AXIS.name} & {
+        *request.host
+    }:
         sentences.append(
             "the FPU is measured, as with legacy-vm-type=off; with QEMU's default it is zeroes"
         )

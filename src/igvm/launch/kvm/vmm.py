@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from igvm.launch.kvm.vmsa_rewriting import kvm_reset_vmsa, reset_vmsa
+from igvm.launch.kvm.vmsa_rewriting import RESET_VECTOR, kvm_reset_vmsa, reset_vmsa
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from igvm.spec.vmsa import SEVVMSA
 
 SEGMENTS = frozenset(["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"])
@@ -49,6 +51,14 @@ class VMM(NamedTuple):
     """
     first_features: bool = False
     """Whether SEV_FEATURES are those of the first context for vCPU 0; else of the last."""
+    start: Callable[[int, int], SEVVMSA] | None = None
+    """How it starts a vCPU in real mode, from an address and SEV_FEATURES, where nothing else of a
+    context counts."""
+
+    @property
+    def host_value(self) -> str:
+        """What the axis `vmm` calls it."""
+        return self.name.lower().replace(" ", "-")
 
     @property
     def passed(self) -> frozenset[str]:
@@ -57,4 +67,6 @@ class VMM(NamedTuple):
 
     def reset(self, signature: int, features: int) -> SEVVMSA:
         """What KVM measures for a vCPU without a context."""
+        if self.start is not None:
+            return self.start(RESET_VECTOR, features)
         return reset_vmsa(signature, features) if self.own_reset else kvm_reset_vmsa(features)

@@ -6,25 +6,16 @@ from typing import TYPE_CHECKING
 
 from igvm.launch.axes import Axis, Choice
 from igvm.launch.kvm.vmm import FPU
-from igvm.launch.kvm.vmsa_rewriting import kvm_vmsa
-from igvm.launch.processors import CPU_SIGNATURES, signature_of
+from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA, kvm_vmsa
+from igvm.launch.processors import HOST, cpu_name, known_signatures, signature_of
 from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from igvm.launch.axes import Host
     from igvm.launch.kvm.vmm import VMM
     from igvm.spec.vmsa import SEVVMSA
-
-OTHER_SIGNATURES = (0, 0x600)
-"""RDX of guests that were told no model, and of EC2 and GCE."""
-
-
-def cpu_name(signature: int) -> str:
-    """A model with this CPU signature, or the number."""
-    names = (name for name, value in CPU_SIGNATURES.items() if value == signature)
-    return next(names, f"{signature:#x}")
 
 
 def _fpu_of_file(made: SEVVMSA, own: SEVVMSA | None) -> SEVVMSA:
@@ -46,14 +37,16 @@ FPU_AXIS = Axis(
             value="file",
             words="MXCSR and the x87 control word are those of the file",
             seen="Linux before 6.10 with a VMM that sets the FPU",
+            unlikely=4,
             change=_fpu_of_file,
         ),
         Choice(
             value="none",
             words="KVM measures no FPU: its old VM type, or Linux before 6.10",
-            seen="Linux, arch/x86/kvm/svm/sev.c, sev_es_sync_vmsa; QEMU's default for SEV-ES",
+            seen="Linux, arch/x86/kvm/svm/sev.c, sev_es_sync_vmsa; QEMU's default for SEV-ES; on "
+            "SEV-SNP AMD's host kernels before KVM_SEV_INIT2 (virtee/sev-snp-measure pulls 36, 49)",
+            unlikely=2,
             change=_no_fpu,
-            platforms=(PlatformType.SEV_ES,),
         ),
     ),
 )
@@ -67,9 +60,65 @@ RDX_AXIS = Axis(
             value=cpu_name(signature).lower(),
             words=f"the contexts have the CPU signature of {cpu_name(signature)} in RDX",
             seen="firmware is laid out for one processor, and may run on another",
+            unlikely=2 * unlikely,
             change=signature,
         )
-        for signature in dict.fromkeys([*CPU_SIGNATURES.values(), *OTHER_SIGNATURES])
+        for signature, unlikely in known_signatures().items()
+    ),
+)
+
+
+def _says(gpa: int) -> Callable[[int], int]:
+    return lambda _own: gpa
+
+
+def _own_gpa(own: int) -> int:
+    return own
+
+
+VMSA_GPA_AXIS = Axis(
+    name="vmsa-gpa",
+    about="the guest physical address that a VMSA is measured at (from that of its context in the "
+    "file, or of the first, to another)",
+    choices=(
+        Choice(
+            value="file",
+            words="VMSAs are measured at the addresses that the file says",
+            seen="hosts that import VMSAs as pages (coconut-svsm pull 1209)",
+            unlikely=4,
+            change=_own_gpa,
+            platforms=(PlatformType.SEV_SNP,),
+        ),
+        *(
+            Choice(
+                value=f"{bits}-bit",
+                words=f"VMSAs are measured at {(1 << bits) - 0x1000:#x}, the last page of {bits} "
+                "bits",
+                seen=seen,
+                unlikely=unlikely,
+                change=_says((1 << bits) - 0x1000),
+                platforms=(PlatformType.SEV_SNP,),
+            )
+            for bits, unlikely, seen in (
+                (48, 4, "KVM, whatever the file says; Google's hypervisor on Milan"),
+                (
+                    52,
+                    4,
+                    (
+                        "Google's hypervisor from Genoa on (gce-tcb-verifier, sev/measurement.go; "
+                        "coconut-svsm issue 433)"
+                    ),
+                ),
+                (
+                    51,
+                    8,
+                    (
+                        "KVM's first SNP series on Genoa, where the RMP keeps bits 12 to 50 "
+                        "(coconut-svsm issue 22)"
+                    ),
+                ),
+            )
+        ),
     ),
 )
 
@@ -100,18 +149,21 @@ CONTEXTS_AXIS = Axis(
     choices=(
         Choice(
             value="reset",
+            unlikely=8,
             words="the contexts of the file are not used",
             seen="a VMM that takes the pages of a file alone",
             change=_nobodys,
         ),
         Choice(
             value="last",
+            unlikely=4,
             words="the vCPUs after the last context start as it says",
             seen="VMMs that read contexts into one variable",
             change=_the_last,
         ),
         Choice(
             value="copies",
+            unlikely=8,
             words="every vCPU starts with the context of vCPU 0",
             seen="VMMs that start all vCPUs alike",
             change=_the_first,
@@ -120,6 +172,7 @@ CONTEXTS_AXIS = Axis(
             value="none",
             words="no VMSA is measured",
             seen="digests that are taken of the pages alone",
+            unlikely=2,
             change=_nothing,
         ),
     ),
@@ -130,7 +183,8 @@ NOBODY = "none"
 
 VMM_AXIS = Axis(
     name="vmm",
-    about="who hands the contexts of the file to KVM, last (a name of a loader's program)",
+    about="who hands the contexts of the file to KVM, last (a name of a loader's program, or of a "
+    "cloud, which starts each vCPU in real mode where the context says)",
     choices=(
         Choice(
             value=NOBODY,
@@ -149,10 +203,20 @@ VMM_AXIS = Axis(
                 ("openvmm", "OpenVMM"),
             )
         ),
+        Choice(
+            value="ec2",
+            words="the VMSAs are Amazon EC2's: SS, TR and the first CS as KVM resets them, no FPU",
+            seen="EC2 (virtee/sev-snp-measure, --vmm-type ec2)",
+        ),
+        Choice(
+            value="gce",
+            words="the VMSAs are Google Compute Engine's: its own PAT, no FPU",
+            seen="Google Compute Engine (gce-tcb-verifier, sev/ld_from_ovmf.go)",
+        ),
     ),
 )
 
-VMSA_AXES = (VMM_AXIS, CONTEXTS_AXIS, FPU_AXIS, RDX_AXIS)
+VMSA_AXES = (VMM_AXIS, CONTEXTS_AXIS, FPU_AXIS, RDX_AXIS, VMSA_GPA_AXIS)
 """What hosts vary about VMSAs, whatever the loader."""
 
 
@@ -176,7 +240,8 @@ def own_vmsa(vmsa: SEVVMSA, features: int, vmm: VMM, host: Host) -> SEVVMSA:
     """
     if RDX_AXIS.name in host and has_signature(vmsa):
         value = host[RDX_AXIS.name]
-        vmsa = vmsa.replace(rdx=signature_of(value) if value[:1].isdigit() else _named(value))
+        is_said = value[:1].isdigit() or value.lower().startswith(HOST)
+        vmsa = vmsa.replace(rdx=signature_of(value) if is_said else _named(value))
     return _with_fpu(kvm_vmsa(vmsa, features, vmm), vmsa, host)
 
 
@@ -201,6 +266,23 @@ def _with_fpu(made: SEVVMSA, own: SEVVMSA | None, host: Host) -> SEVVMSA:
     return changed
 
 
+def vmsa_gpa(own: int, host: Host, default: int = VMSA_GPA) -> int:
+    """Where a VMSA is measured.
+
+    Args:
+        own: what the file says of its context.
+        host: what the host does otherwise.
+        default: where it is measured if the host does not say.
+
+    Raises:
+        ValidationError: the axis has no such value as `host` says.
+    """
+    if VMSA_GPA_AXIS.name not in host:
+        return default
+    gpa: int = VMSA_GPA_AXIS.choice(host[VMSA_GPA_AXIS.name]).change(own)
+    return gpa
+
+
 def has_signature(vmsa: SEVVMSA) -> bool:
     """Whether a context starts in real mode and has a CPU signature in RDX, or nothing yet."""
-    return not vmsa.cr0 & 1 and vmsa.rdx in {*CPU_SIGNATURES.values(), *OTHER_SIGNATURES}
+    return not vmsa.cr0 & 1 and vmsa.rdx in known_signatures()

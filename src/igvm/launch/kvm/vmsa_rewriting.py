@@ -12,15 +12,19 @@ if TYPE_CHECKING:
 VMSA_GPA = 0xFFFFFFFFF000
 """Where KVM says its VMSAs are, whatever a file says (arch/x86/kvm/svm/sev.c)."""
 
+RESET_VECTOR = 0xFFFFFFF0
+"""Where a processor starts after a reset."""
+
 EFER_LME, EFER_LMA, EFER_SVME = 0x100, 0x400, 0x1000
 CR4_PAE, CR4_MCE = 0x20, 0x40
 CR0_PE, CR0_ET, CR0_NW, CR0_CD, CR0_PG = 1, 0x10, 0x20000000, 0x40000000, 0x80000000
 _RFLAGS_FIXED = 2
 _LOW = 0xFFFFFFFF
-_KVM_SIGNATURE = 0x600
+KVM_SIGNATURE = 0x600
+"""RDX of a vCPU that nobody gave a processor."""
 
 
-def reset_vmsa(signature: int, features: int, *, reset_eip: int = 0xFFFFFFF0) -> SEVVMSA:
+def reset_vmsa(signature: int, features: int, *, reset_eip: int = RESET_VECTOR) -> SEVVMSA:
     """The VMSA of a vCPU in the reset state that QEMU and OpenVMM give it, as KVM measures it.
 
     Args:
@@ -51,7 +55,7 @@ def kvm_reset_vmsa(features: int) -> SEVVMSA:
     (x86.c, kvm_vcpu_reset).
     """
     data = SEVSelector(attrib=0x92, limit=0xFFFF)
-    reset = reset_vmsa(_KVM_SIGNATURE, features)
+    reset = reset_vmsa(KVM_SIGNATURE, features)
     return reset.replace(
         es=data, ss=data, ds=data, fs=data, gs=data,
         cs=reset.cs.replace(attrib=0x9A), tr=reset.tr.replace(attrib=0x83),
@@ -88,7 +92,10 @@ def kvm_vmsa(vmsa: SEVVMSA, features: int | None, vmm: VMM) -> SEVVMSA:
         features: SEV_FEATURES that the guest runs with, where not those of the context.
         vmm: who takes the context to KVM.
     """
-    made = kvm_reset_vmsa(int(vmsa.sev_features) if features is None else features)
+    known = int(vmsa.sev_features) if features is None else features
+    if vmm.start is not None:
+        return vmm.start(vmsa.cs.base + vmsa.rip & _LOW, known)
+    made = kvm_reset_vmsa(known)
     values = {name: getattr(vmsa, name) for name in vmm.taken}
     for name in ("es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"):
         values[name] = values[name].replace(attrib=values[name].attrib & 0xFFF)

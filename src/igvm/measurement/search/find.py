@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from igvm.errors import LoadError, MeasurementError
 from igvm.file.argument_kinds import require_digest, require_file
-from igvm.launch.kvm.vmsa_axes import CONTEXTS_AXIS, NOBODY, cpu_name
+from igvm.launch.kvm.vmsa_axes import CONTEXTS_AXIS, NOBODY
 from igvm.launch.loader_table import loader_names
+from igvm.launch.processors import cpu_name, processor_words
 from igvm.measurement.measure import measure_plan
 from igvm.measurement.page_cache import ContentCache
 from igvm.measurement.realm import known
+from igvm.measurement.search.near_miss import NearMiss, pages_alike, vcpus_not_asked_for
+from igvm.measurement.search.search_account import Account, Asked, Untried, looked_at, untried
 from igvm.measurement.search.variations import Variation, Way, variations
-from igvm.measurement.search.vmsa_families import MOST_VCPUS, Family, families, family_words
-from igvm.measurement.technology_table import technologies, technology_of
+from igvm.measurement.search.vmsa_families import (
+    BUILDING,
+    MOST_UNLIKELY,
+    MOST_VCPUS,
+    Families,
+    Family,
+    family_words,
+)
+from igvm.measurement.technology_table import has_vmsas, technologies, technology_of
 from igvm.spec.enums import PlatformType  # noqa: TC001 - msgspec reads annotations
 
 if TYPE_CHECKING:
@@ -28,7 +38,14 @@ if TYPE_CHECKING:
     from igvm.measurement.realm import RealmParameters
 
 Progress = Callable[[int, int], None]
-"""Is told how many variations of how many are done."""
+"""Is told how much of the work is done, and how much there is at most."""
+
+ANY_VCPUS = range(1, 65)
+"""Numbers of vCPUs that a search thinks of that is not told."""
+MOST_UNLIKELY_TOGETHER = 64
+"""What of pages and VMSAs that are both unusual is not tried if it is less likely than this."""
+MOST_WORK = 6_000_000
+"""Digests that a search compares, what making VMSAs costs included (`Family.cost`)."""
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +57,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     """What must be otherwise than in the loader; empty if `igvm.measure` gives the digest."""
     vcpus: int | None = None
     cpu: str | None = None
+    processor: str = ""
+    """Which real processors have the CPU signature of vCPUs in reset, or in RDX; in words."""
     sev_features: int | None = None
     hashes: bool = False
     """Whether the hashes of the given kernel are in it."""
@@ -66,6 +85,12 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     """Digests that were compared."""
     refused: dict[str, str]
     """Loaders that refuse the file, and why; `PLATFORM loader` is the key."""
+    looked_at: dict[str, list[str]] = {}
+    """What was varied, in words, for each platform that was searched."""
+    untried: list[Untried] = []
+    """What was not tried and may lead to the digest all the same."""
+    near: list[NearMiss] = []
+    """Where nothing was found: launches that go through the digest and do not end there."""
 
 
 def find(
@@ -74,7 +99,7 @@ def find(
     *,
     platforms: Collection[PlatformType] | None = None,
     names: Collection[str] | None = None,
-    vcpus: Collection[int] = range(1, 65),
+    vcpus: Collection[int] = ANY_VCPUS,
     cpu: str | int | None = None,
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
@@ -83,9 +108,9 @@ def find(
 ) -> Search:
     """Search for what makes `file` lead to `digest`.
 
-    Tried are all loaders, with empty pages as normal or zero pages, parameter areas of one, all
-    or no pages, and the hashes in and out; and with each the VMSAs of the file as they are or as
-    KVM rebuilds them, for every number of vCPUs, processors and plausible SEV_FEATURES.
+    Tried are all loaders, with what hosts vary of pages, and with each the VMSAs of the file as
+    they are or as KVM and clouds build them, for every number of vCPUs, processors and plausible
+    SEV_FEATURES; the likeliest first. Work is bounded: what it left is in `untried`.
 
     Args:
         file: an open file.
@@ -93,15 +118,17 @@ def find(
         platforms: where to search; None for all that have digests of this size.
         names: loaders to try; None for all.
         vcpus: numbers of vCPUs to try.
-        cpu: the processor, where it is known; else all that QEMU has.
+        cpu: the processor, where it is known, as for `igvm.plan`; of a real one such as
+            `host:genoa` every signature is tried. None for all that are known.
         sev_features: SEV_FEATURES, where they are known.
         hashes: of a kernel that may have been given to the loader.
         realm: what the VMM chose for a Realm; without it CCA is not searched.
         progress: is called now and then.
 
     Raises:
-        ValidationError: the file is not for a platform in `platforms`, or an argument is of the
-            wrong kind.
+        ValidationError: the file is not for a platform in `platforms`, an argument is of the
+            wrong kind, there is no such processor, or something is given that no platform of
+            the file that has digests of this size depends on.
         MeasurementError: no platform has digests of this size, or there are too many vCPUs.
     """
     require_file(file)
@@ -109,45 +136,41 @@ def find(
     most = max(vcpus, default=0)
     if most > MOST_VCPUS:
         raise MeasurementError(f"a search goes through at most {MOST_VCPUS} vCPUs, not {most}")
-    search = _Search(digest, frozenset(vcpus), realm, ContentCache(file))
-    wanted = _platforms(file, digest, platforms, realm)
-    names = list(loader_names()) if names is None else list(names)
-    work: list[tuple[PlatformType, list[Variation], list[Family]]] = []
-    refused: dict[str, str] = {}
-    for platform in wanted:
-        candidates, refusals = variations(file, platform, names=names, hashes=hashes)
-        refused |= {f"{platform.name} {name}": why for name, why in refusals.items()}
-        tails: list[Family] = []
-        if technology_of(platform).continuation is not None:
-            ways = [way for variation in candidates for way in variation.ways if not way.rebuilt]
-            contexts = {way.contexts for way in ways if way.contexts}
-            tails = families(
-                file, platform, most=most, cpu=cpu, sev_features=sev_features,
-                contexts=sorted(contexts),
-            )  # fmt: skip
-        work.append((platform, candidates, tails))
-    total = sum(len(candidates) for _, candidates, _ in work)
-    done = 0
-    for platform, candidates, tails in work:
-        continuation = technology_of(platform).continuation
-        entries = []
-        if continuation is not None:
-            entry = continuation.entry
-            entries = [[entry(page, gpa) for page, gpa in tail.pages] for tail in tails]
-        for variation in candidates:
-            if progress is not None:
-                progress(done, total)
-            try:
-                search.compare(variation, tails, entries)
-            except (LoadError, MeasurementError) as error:
-                for way in variation.ways:
-                    refused.setdefault(f"{platform.name} {way.loader}", error.message)
-            done += 1
-    if progress is not None:
-        progress(total, total)
+    wanted, without_realm = _platforms(file, digest, platforms, realm)
+    asked = Asked(
+        names=list(loader_names()) if names is None else list(names),
+        vcpus=frozenset(vcpus),
+        cpu=cpu,
+        sev_features=sev_features,
+        hashes=hashes,
+        realm=realm,
+        has_vcpus=vcpus is not ANY_VCPUS,
+    )
+    asked.require_use(file, wanted)
+    search = _Search(digest, asked, ContentCache(file), progress)
+    parts = [_Part(file, platform, asked) for platform in wanted]
+    for part in parts:
+        search.compare_pages(part)
+    for part in parts:
+        if not search.is_out_of_work and part.families is not None:
+            search.compare_families(part)
+    search.tell(MOST_WORK)
     fewest = min((len(match.deviations) for match in search.matches), default=0)
     simplest = [match for match in search.matches if len(match.deviations) == fewest]
-    return Search(matches=simplest, tried=search.tried, refused=refused)
+    near: list[NearMiss] = []
+    if not simplest:
+        near = [*search.near, *pages_alike(digest, [part.candidates for part in parts], realm)]
+    refused: dict[str, str] = {}
+    for part in parts:
+        refused |= part.refused
+    return Search(
+        matches=simplest,
+        tried=search.tried,
+        refused=refused,
+        looked_at={part.platform.name: looked_at(asked, part.account) for part in parts},
+        untried=untried(asked, [part.account for part in parts], without_realm=without_realm),
+        near=near,
+    )
 
 
 def _platforms(
@@ -155,10 +178,12 @@ def _platforms(
     digest: bytes,
     platforms: Collection[PlatformType] | None,
     realm: RealmParameters | None,
-) -> list[PlatformType]:
-    """Where to search."""
+) -> tuple[list[PlatformType], list[PlatformType]]:
+    """Where to search, and where that needs a Realm that is not given."""
     platforms_asked_for = list(file.platform_masks if platforms is None else platforms)
-    fitting = [platform for platform in platforms_asked_for if len(digest) in _sizes(platform)]
+    fitting = [
+        platform for platform in platforms_asked_for if len(digest) in digest_sizes(platform)
+    ]
     if not fitting:
         names = ", ".join(platform.name for platform in platforms_asked_for) or "no platform"
         message = f"a digest of {len(digest)} bytes is none of {names}"
@@ -167,59 +192,138 @@ def _platforms(
         without = [each for each in fitting if "realm" not in technology_of(each).parameters]
         if not without:
             known(realm)
-        return without
-    return fitting
+        return without, [each for each in fitting if each not in without]
+    return fitting, []
 
 
-def _sizes(platform: PlatformType) -> set[int]:
+def digest_sizes(platform: PlatformType) -> set[int]:
     """Bytes of the digests of `platform`; none where it is not measured."""
     technology = technologies().get(platform)
     algorithms = () if technology is None else technology.algorithms
     return {hashlib.new(algorithm).digest_size for algorithm in algorithms}
 
 
+class _Part:
+    """What is tried of one platform."""
+
+    def __init__(self, file: IgvmFile, platform: PlatformType, asked: Asked) -> None:
+        self.platform = platform
+        self.candidates, refusals = variations(
+            file, platform, names=asked.names, hashes=asked.hashes
+        )
+        self.refused = {f"{platform.name} {name}": why for name, why in refusals.items()}
+        self.families: Families | None = None
+        self.states: list[tuple[Variation, Any]] = []
+        """Pages that VMSAs may follow, with the state of the measurement after them."""
+        if has_vmsas(platform):
+            ways = [way for each in self.candidates for way in each.ways if not way.rebuilt]
+            self.families = Families(
+                file,
+                platform,
+                most=max(asked.vcpus, default=0),
+                cpu=asked.cpu,
+                sev_features=asked.sev_features,
+                contexts=sorted({way.contexts for way in ways if way.contexts}),
+            )
+        self.left = 0
+        """Families for which no work was left."""
+
+    @property
+    def account(self) -> Account:
+        """What was tried of it, for those who put it into words."""
+        loaders = dict.fromkeys(way.loader for each in self.candidates for way in each.ways)
+        return Account(self.platform, list(loaders), self.families, self.left)
+
+
 class _Search:
     """The digest that is searched for, and what was found so far."""
 
     def __init__(
-        self,
-        digest: bytes,
-        vcpus: frozenset[int],
-        realm: RealmParameters | None,
-        contents: ContentCache,
+        self, digest: bytes, asked: Asked, contents: ContentCache, progress: Progress | None
     ) -> None:
         self.digest = digest
-        self.vcpus = vcpus
+        self.asked = asked
         self.contents = contents
         self.matches: list[Match] = []
+        self.near: list[NearMiss] = []
         self.tried = 0
-        self._realm = realm
+        self.work = 0
+        self._progress = progress
+        self.tell(0)
 
-    def compare(
-        self, variation: Variation, tails: list[Family], entries: list[list[bytes]]
-    ) -> None:
-        """Compare every digest that a variation can lead to."""
-        platform = variation.plan.platform
-        continuation = technology_of(platform).continuation
+    @property
+    def is_out_of_work(self) -> bool:
+        """Whether as much was done as a search does."""
+        return self.work >= MOST_WORK
+
+    def tell(self, done: int) -> None:
+        """Say how much of the work is done."""
+        if self._progress is not None:
+            self._progress(min(done, MOST_WORK), MOST_WORK)
+
+    def compare_pages(self, part: _Part) -> None:
+        """Compare the digests of pages, with the contexts that are among them or with none."""
+        for variation in part.candidates:
+            try:
+                self._compare_pages(part, variation)
+            except (LoadError, MeasurementError) as error:
+                for way in variation.ways:
+                    part.refused.setdefault(f"{part.platform.name} {way.loader}", error.message)
+
+    def _compare_pages(self, part: _Part, variation: Variation) -> None:
+        continuation = technology_of(part.platform).continuation
+        self.tried += 1
         if not variation.open or continuation is None:
-            self.tried += 1
-            made = measure_plan(variation.plan, realm=self._realm, contents=self.contents)
+            made = measure_plan(variation.plan, realm=self.asked.realm, contents=self.contents)
             if made.digest == self.digest:
                 for way in variation.ways:
-                    self._add(platform, way, way.deviations, host={})
+                    self._add(part.platform, way, way.deviations, host={})
             return
         state = continuation.start(variation.plan, self.contents)
+        part.states.append((variation, state))
         (bare,) = continuation.after(state, [])
-        self.tried += 1
         if bare == self.digest:
             self._found(variation, None, 0)
-        for tail, prepared in zip(tails, entries, strict=True):
-            digests = continuation.after(state, prepared)
+
+    def compare_families(self, part: _Part) -> None:
+        """Compare the digests of pages with VMSAs after them, as long as there is work left."""
+        families = part.families
+        assert families is not None
+        for family in families.as_they_are():
+            self._compare_family(part, family)
+        if self.matches:  # what is left may be other words for the same
+            families.narrow()
+        before = len(self.matches)
+        for family in families:
+            if self.is_out_of_work:
+                part.left = families.left
+                return
+            self._compare_family(part, family)
+            if len(self.matches) > before:
+                before = len(self.matches)
+                families.narrow()
+
+    def _compare_family(self, part: _Part, family: Family) -> None:
+        continuation = technology_of(part.platform).continuation
+        assert continuation is not None
+        self.work += family.distinct * BUILDING
+        entries = [continuation.entry(page, gpa) for page, gpa in family.pages]
+        for variation, state in part.states:
+            limit = MOST_UNLIKELY if variation.unlikely == 1 else MOST_UNLIKELY_TOGETHER
+            if variation.unlikely * family.unlikely > limit and family.kind != "file":
+                continue
+            digests = continuation.after(state, entries)
             next(digests)
             for count, digest in enumerate(digests, 1):
-                if digest == self.digest and (tail.kind == "file" or count in self.vcpus):
-                    self._found(variation, tail, count)
-            self.tried += len(prepared)
+                if digest == self.digest:
+                    if family.kind == "file" or count in self.asked.vcpus:
+                        self._found(variation, family, count)
+                    else:
+                        way = variation.ways[0]
+                        self.near.append(vcpus_not_asked_for(part.platform, way, count))
+            self.tried += len(entries)
+            self.work += len(entries)
+        self.tell(self.work)
 
     def _found(self, variation: Variation, tail: Family | None, count: int) -> None:
         """Take note of the digest after the first `count` VMSAs of a family."""
@@ -238,8 +342,17 @@ class _Search:
                 self._add(platform, way, words, host=host)
             else:
                 cpu = tail.cpu if count > tail.own else None
-                features = tail.features
-                self._add(platform, way, words, host=host, vcpus=count, cpu=cpu, features=features)
+                signature = cpu if tail.rdx is None else tail.rdx
+                self._add(
+                    platform,
+                    way,
+                    words,
+                    host=host,
+                    vcpus=count,
+                    cpu=cpu,
+                    processor="" if signature is None else processor_words(signature),
+                    features=tail.features,
+                )
 
     def _add(
         self,
@@ -250,6 +363,7 @@ class _Search:
         host: dict[str, str],
         vcpus: int | None = None,
         cpu: int | None = None,
+        processor: str = "",
         features: int | None = None,
     ) -> None:
         match = Match(
@@ -258,6 +372,7 @@ class _Search:
             deviations=deviations,
             vcpus=vcpus,
             cpu=None if cpu is None else cpu_name(cpu),
+            processor=processor,
             sev_features=features,
             hashes=way.hashes,
             host=dict(way.host) | host,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from igvm.errors import LoadError
@@ -18,12 +19,16 @@ from igvm.spec.enums import PlatformType
 from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from igvm.file.view import IgvmFile
     from igvm.launch.axes import Axis, Choice
     from igvm.launch.kernel_hashes import KernelHashes
     from igvm.launch.plan import LaunchPlan
+
+
+MOST_UNLIKELY = 32
+"""What is less likely than this is not tried: several odd things at once."""
 
 
 class Way(NamedTuple):
@@ -50,6 +55,8 @@ class Variation(NamedTuple):
     ways: list[Way]
     open: bool
     """Whether VMSAs may follow; else the contexts that count are in the plan."""
+    unlikely: int = 1
+    """How many times less likely it is than what loaders do."""
 
 
 def variations(
@@ -88,15 +95,18 @@ def variations(
                 patched = with_hashes(plan, hashes, area)
                 for variation in _varied(patched, way._replace(deviations=words)):
                     _add(known, variation)
-    return list(known.values()), refused
+    return sorted(known.values(), key=lambda variation: variation.unlikely), refused
 
 
 def _add(known: dict[bytes, Variation], variation: Variation) -> None:
     """Put a variation to those known, or its way to the one that has the same pages."""
     (way,) = variation.ways
-    same = known.setdefault(_key(variation), variation)
+    key = _key(variation)
+    same = known.setdefault(key, variation)
     if same is variation:
         return
+    if variation.unlikely < same.unlikely:
+        known[key] = same._replace(unlikely=variation.unlikely)
     simpler = (other for other in same.ways if len(other.deviations) <= len(way.deviations))
     if not any(other.loader == way.loader for other in simpler):
         same.ways.append(way)
@@ -126,6 +136,8 @@ def _varied(plan: LaunchPlan, way: Way) -> Iterator[Variation]:
     axes = sorted(technology.axes, key=lambda axis: axis is CONTEXT_ORDER)
     options = [_choices(axis, plan) for axis in axes]
     for chosen in itertools.product(*options):
+        if _unlikely(chosen) > MOST_UNLIKELY:
+            continue
         changed = plan
         for choice in chosen:
             before = changed
@@ -134,6 +146,11 @@ def _varied(plan: LaunchPlan, way: Way) -> Iterator[Variation]:
                 break
         else:
             yield _variation(changed, way, axes, chosen)
+
+
+def _unlikely(chosen: Iterable[Choice | None]) -> int:
+    """How many times less likely all of `chosen` are than what a loader does."""
+    return math.prod(choice.unlikely for choice in chosen if choice is not None)
 
 
 def _choices(axis: Axis, plan: LaunchPlan) -> tuple[Choice | None, ...]:
@@ -154,5 +171,6 @@ def _variation(
     count = int(is_context.sum())
     is_open = technology_of(plan.platform).continuation is not None
     if is_open and is_context[len(is_context) - count :].all():
-        return Variation(part.with_rows(part.rows[~is_context]), [way], open=True)
-    return Variation(part, [way], open=False)
+        rows = part.rows[~is_context]
+        return Variation(part.with_rows(rows), [way], open=True, unlikely=_unlikely(chosen))
+    return Variation(part, [way], open=False, unlikely=_unlikely(chosen))

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from igvm.launch.directives import directives
+from igvm.launch.kvm.clouds import CLOUDS
 from igvm.launch.kvm.vmm import FPU, VMM
 from igvm.launch.kvm.vmsa_axes import (
     CONTEXTS_AXIS,
     FPU_AXIS,
     NOBODY,
-    OTHER_SIGNATURES,
     RDX_AXIS,
     VMM_AXIS,
+    VMSA_GPA_AXIS,
     context_of,
-    cpu_name,
     has_signature,
     own_vmsa,
     reset_vmsa_of,
+    vmsa_gpa,
 )
 from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA, kvm_reset_vmsa
 from igvm.launch.loader_table import loaders
-from igvm.launch.processors import CPU_SIGNATURES, signature_of
+from igvm.launch.processors import cpu_name, known_signatures, signatures_of
 from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from igvm.file.view import IgvmFile
-    from igvm.launch.axes import Host
+    from igvm.launch.axes import Axis, Host
     from igvm.measurement.search.variations import Way
 
 Kind = Literal["file", "kvm", "last", "reset", "copies"]
@@ -49,9 +51,18 @@ _RARE = (
     SEVFeatures.IBPB_ON_ENTRY,
     SEVFeatures.ALLOWED_SEV_FEATURES_ENABLE,
 )
+_USUAL_BIT, _RARE_BIT, _PLAIN = 2, 8, 2
+"""How much less likely SEV_FEATURES are for each such bit, and if only SNP is on."""
+MOST_UNLIKELY = 256
+"""What is less likely than this is not tried: several odd things at once."""
 MOST_VCPUS = 1024
 """The largest number of vCPUs that a search thinks of."""
+_MOST_KEPT = 2048
+"""VMSAs that are kept for recipes to come."""
+BUILDING = 32
+"""What making a VMSA costs, in digests of a chain."""
 
+T = TypeVar("T")
 Page = tuple[bytes, int]
 """A VMSA and its gpa."""
 
@@ -81,36 +92,57 @@ class Family(NamedTuple):
     """The value of the axis `fpu`, where there is one."""
     rdx: int | None = None
     """The CPU signature in RDX of contexts that start in real mode, if not the file's."""
+    gpa: str = ""
+    """The value of the axis `vmsa-gpa`, where there is one."""
+    unlikely: int = 1
+    """How many times less likely it is than what loaders do."""
+    distinct: int = 1
+    """How many different VMSAs it has, at most."""
+
+    @property
+    def cost(self) -> int:
+        """What making and comparing it costs, in digests."""
+        return len(self.pages) + self.distinct * BUILDING
 
     def host(self, way: Way, count: int) -> dict[str, str]:
         """The first `count` VMSAs as values of axes, after the pages of `way`."""
         if self.kind == "file":
             is_same = not way.rebuilt and way.contexts == self.contexts
             is_whole = count == len(self.pages) and self.features is None
-            return {} if is_same and is_whole else {VMM_AXIS.name: NOBODY}
+            moved = {VMSA_GPA_AXIS.name: self.gpa} if self.gpa else {}
+            return moved if is_same and is_whole else {VMM_AXIS.name: NOBODY, **moved}
         host = {}
         vmm = _vmm_of(way)
         if vmm is None or vmm.name not in self.vmms:
-            host[VMM_AXIS.name] = self.vmms[0].lower().replace(" ", "-")
+            host[VMM_AXIS.name] = _host_value(self.vmms[0])
         if self.kind in {"reset", "copies"} or (self.kind == "last" and count > self.own):
             host[CONTEXTS_AXIS.name] = self.kind
         if self.fpu:
             host[FPU_AXIS.name] = self.fpu
         if self.rdx is not None:
-            host[RDX_AXIS.name] = cpu_name(self.rdx).lower()
+            host[RDX_AXIS.name] = rdx_value(self.rdx)
+        if self.gpa:
+            host[VMSA_GPA_AXIS.name] = self.gpa
         return host
 
 
-def families(
-    file: IgvmFile,
-    platform: PlatformType,
-    *,
-    most: int,
-    cpu: str | int | None = None,
-    sev_features: int | None = None,
-    contexts: Iterable[tuple[tuple[int, int], ...]] = (),
-) -> list[Family]:
-    """Every plausible sequence of VMSAs for `platform` of `file`.
+class Recipe(NamedTuple):
+    """What a family is made by, before its VMSAs are."""
+
+    unlikely: int
+    kind: Kind
+    value: int
+    """SEV_FEATURES."""
+    fpu: str
+    gpa: str
+    rdx: int | None
+    signature: int | None
+    """The CPU signature of vCPUs in reset; None where no vCPU has it."""
+    vmms: tuple[VMM, ...]
+
+
+class Families:
+    """Every plausible sequence of VMSAs for one platform of a file, the likeliest first.
 
     A sequence of more than 1,024 contexts is tried with the SEV_FEATURES it has, no others.
 
@@ -118,72 +150,290 @@ def families(
         file: an open file.
         platform: SEV-SNP or SEV-ES.
         most: the largest number of vCPUs to think of.
-        cpu: the processor, if it is known.
+        cpu: the processor, if it is known; all signatures of a real one are tried.
         sev_features: SEV_FEATURES, if they are known.
         contexts: sequences of the file's contexts that loaders measure.
+
+    Attributes:
+        signatures: the CPU signatures that are tried, each with how unlikely it is.
+        values: SEV_FEATURES that are tried, the same.
+        left: recipes that were not gone through yet, while one does.
     """
-    own = _contexts(file, platform)
-    wanted = int(own[0].sev_features) if 0 in own else 0
-    if platform == PlatformType.SEV_SNP:
-        wanted |= int(SEVFeatures.SNP)  # which KVM sets by itself
-    values = _features(wanted, platform) if sev_features is None else [sev_features]
-    if cpu is None:
-        signatures = list(dict.fromkeys([*CPU_SIGNATURES.values(), *OTHER_SIGNATURES]))
-    else:
-        signatures = [signature_of(cpu)]
-    found: dict[tuple[tuple[Page, ...], str], Family] = {}
-    reset = kvm_reset_vmsa(0)
-    differs = any(
-        getattr(vmsa, name) != getattr(reset, name) for vmsa in own.values() for name in FPU
-    )
-    fpus = ["", *(choice.value for choice in FPU_AXIS.on(platform))]
-    if not differs:
-        fpus.remove("file")
-    for value, fpu in itertools.product(values, fpus):
-        features = None if value == wanted else value
-        for family in _by_kvm(own, value, features, signatures, most, fpu=fpu):
-            same = found.setdefault((family.pages, fpu), family)
-            if same._replace(vmms=()) == family._replace(vmms=()):
-                names = dict.fromkeys([*same.vmms, *family.vmms])
-                found[family.pages, fpu] = same._replace(vmms=tuple(names))
-    as_they_are = [
-        _as_they_are(file, sequence, value)
-        for sequence in contexts
-        for value in (None, *(values if len(sequence) <= MOST_VCPUS else ()))
-    ]
-    return [*as_they_are, *found.values()]
+
+    def __init__(
+        self,
+        file: IgvmFile,
+        platform: PlatformType,
+        *,
+        most: int,
+        cpu: str | int | None = None,
+        sev_features: int | None = None,
+        contexts: Iterable[tuple[tuple[int, int], ...]] = (),
+    ) -> None:
+        self._file, self._platform, self._most = file, platform, most
+        self._contexts = list(contexts)
+        self._own, self._gpas = _own_contexts(file, platform)
+        own = self._own
+        self._wanted = int(own[0].sev_features) if 0 in own else 0
+        if platform == PlatformType.SEV_SNP:
+            self._wanted |= int(SEVFeatures.SNP)  # which KVM sets by itself
+        self.values: Mapping[int, int] = _features(self._wanted, platform)
+        if sev_features is not None:
+            self.values = {sev_features: 1}
+        self.signatures: Mapping[int, int] = known_signatures()
+        if cpu is not None:
+            self.signatures = dict.fromkeys(signatures_of(cpu), 1)
+        self._first = next(index for index in itertools.count() if index not in own)
+        self._last = max(own, default=-1) + 1
+        self._starts = {index: vmsa for index, vmsa in own.items() if index < most}
+        self._found: list[Recipe] = []
+        self._recipes: list[Recipe] | None = None
+        self._current: Recipe | None = None
+        self._made: dict[tuple[int, str, int | None, str], Any] = {}
+        self.left = 0
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """What families are made by, the likeliest first."""
+        if self._recipes is None:
+            self._recipes = sorted(
+                self._all_recipes(), key=lambda recipe: (recipe.unlikely, recipe.value)
+            )
+        return self._recipes
+
+    def as_they_are(self) -> Iterator[Family]:
+        """The contexts of the file as they are, with SEV_FEATURES and addresses of a host."""
+        gpas = VMSA_GPA_AXIS.on(self._platform)
+        for sequence in self._contexts:
+            whole = list(self.values.items()) if len(sequence) <= MOST_VCPUS else []
+            choices: list[tuple[int | None, int]] = [(None, 1), *whole]
+            for value, unlikely in choices:
+                yield _as_they_are(self._file, sequence, value, unlikely)
+            for choice in gpas if whole else ():
+                moved = tuple((source, choice.change(gpa)) for source, gpa in sequence)
+                if moved != sequence:
+                    family = _as_they_are(self._file, moved, None, choice.unlikely)
+                    yield family._replace(contexts=sequence, gpa=choice.value)
+
+    def __iter__(self) -> Iterator[Family]:
+        """What KVM and clouds build, each sequence of VMSAs once for each state of the FPU."""
+        seen: set[bytes] = set()
+        for number, recipe in enumerate(self.recipes):
+            self._current = recipe
+            self.left = len(self.recipes) - number
+            if self._found and not any(_is_near(recipe, found) for found in self._found):
+                continue
+            families = [self._family(recipe, vmm) for vmm in recipe.vmms]
+            for family in _merged(families):
+                key = _key(family, self._last + 1)
+                if key not in seen:
+                    seen.add(key)
+                    yield family
+        self.left = 0
+
+    def narrow(self) -> None:
+        """From the next one on, give only families that may be the one that was given last.
+
+        Before the first one: those that may be the contexts of the file as they are.
+        """
+        as_it_is = Recipe(1, "file", self._wanted, "", "", None, None, ())
+        self._found.append(self._current or as_it_is)
+
+    def _all_recipes(self) -> Iterator[Recipe]:
+        fpus = _unlikely_values(FPU_AXIS, self._platform)
+        reset = kvm_reset_vmsa(0)
+        own = self._own.values()
+        if not any(getattr(vmsa, name) != getattr(reset, name) for vmsa in own for name in FPU):
+            fpus.pop("file", None)
+        gpas = _unlikely_values(VMSA_GPA_AXIS, self._platform)
+        clouds = {vmm: VMM_AXIS.choice(vmm.host_value).unlikely for vmm in CLOUDS}
+        is_real = not any(vmsa.cr0 & 1 for vmsa in self._starts.values())
+        for gpa, fpu, value in itertools.product(gpas, fpus, self.values):
+            unlikely = gpas[gpa] * fpus[fpu] * self.values[value]
+            for recipe in self._of_kvm(unlikely, value, fpu, gpa):
+                if recipe.unlikely <= MOST_UNLIKELY:
+                    yield recipe
+            for vmm, how in clouds.items() if is_real and not fpu else ():
+                if unlikely * how <= MOST_UNLIKELY:
+                    yield Recipe(unlikely * how, "kvm", value, fpu, gpa, None, None, (vmm,))
+
+    def _of_kvm(self, unlikely: int, value: int, fpu: str, gpa: str) -> Iterator[Recipe]:
+        """What KVM measures for every VMM, and what it would measure if contexts went astray."""
+        kinds = {choice.value: choice.unlikely for choice in CONTEXTS_AXIS.choices}
+        # Others than QEMU do what the file says of the FPU, or do not ask.
+        vmms = tuple(vmm for vmm in _vmms() if fpu != "file" or vmm.has_cpu_model)
+        setting = tuple(vmm for vmm in vmms if vmm.own_reset)
+        others = tuple(vmm for vmm in vmms if not vmm.own_reset)
+        has_reset = self._first < self._most
+        # Firmware is laid out with the signature of one processor, and may run on another.
+        modelled = tuple(vmm for vmm in setting if vmm.has_cpu_model)
+        is_laid_out = any(map(has_signature, self._own.values()))
+        if has_reset:
+            for signature, how in self.signatures.items():
+                level = unlikely * how
+                yield Recipe(level, "kvm", value, fpu, gpa, None, signature, setting)
+            yield Recipe(unlikely, "kvm", value, fpu, gpa, None, None, others)
+        else:  # no vCPU has the processor's signature from a reset
+            yield Recipe(unlikely, "kvm", value, fpu, gpa, None, None, vmms)
+        if self._own and fpu != "file":
+            for signature, how in self.signatures.items():
+                level = unlikely * how * kinds["reset"]
+                yield Recipe(level, "reset", value, fpu, gpa, None, signature, setting)
+            level = unlikely * kinds["reset"]
+            yield Recipe(level, "reset", value, fpu, gpa, None, None, others)
+        rdx: list[tuple[int | None, int]] = [(None, 1)]
+        if is_laid_out:
+            rdx += [(signature, 2 * how) for signature, how in self.signatures.items()]
+        for own, how in rdx:
+            level = unlikely * how
+            among = vmms if own is None else modelled
+            if own is not None:
+                signature = own if has_reset else None
+                yield Recipe(level, "kvm", value, fpu, gpa, own, signature, among)
+            if 0 in self._starts:
+                yield Recipe(level * kinds["copies"], "copies", value, fpu, gpa, own, None, among)
+                level *= kinds["last"]
+                yield Recipe(level, "last", value, fpu, gpa, own, None, modelled)
+
+    def _family(self, recipe: Recipe, vmm: VMM) -> Family:
+        """The family of one VMM."""
+        host = {FPU_AXIS.name: recipe.fpu} if recipe.fpu else {}
+        if recipe.gpa:
+            host[VMSA_GPA_AXIS.name] = recipe.gpa
+        if recipe.rdx is not None:
+            host[RDX_AXIS.name] = str(recipe.rdx)
+        value, most, kind = recipe.value, self._most, recipe.kind
+        own: dict[int, bytes] = {}
+        if kind != "reset":
+            of = (recipe.value, recipe.fpu, recipe.rdx, vmm.name)
+            own = self._kept(of, lambda: self._own_pages(value, vmm, host))
+        built = {
+            index: (page, vmsa_gpa(self._gpas[index], host))
+            for index, page in own.items()
+            if not index or kind != "copies"
+        }
+        reset: Page = (b"", 0)  # which no vCPU has
+        if kind in {"kvm", "reset"}:
+            gpa = vmsa_gpa(next(iter(self._gpas.values()), VMSA_GPA), host)
+            signature = recipe.signature or 0
+            of = (recipe.value, recipe.fpu, -1 - signature, vmm.name)
+            page = self._kept(of, lambda: reset_vmsa_of(signature, value, vmm, host).pack())
+            reset = page, gpa
+        where = {} if kind == "kvm" else {CONTEXTS_AXIS.name: kind}
+        return Family(
+            kind,
+            _pages(built, reset, most, where),
+            (vmm.name,),
+            features=None if value == self._wanted else value,
+            cpu=recipe.signature,
+            own={"copies": most, "reset": 0}.get(kind, self._first),
+            most=0 if kind == "reset" else self._last,
+            fpu=recipe.fpu,
+            rdx=recipe.rdx,
+            gpa=recipe.gpa,
+            unlikely=recipe.unlikely,
+            distinct=len({page for page, _ in built.values()}) + 1,
+        )
+
+    def _own_pages(self, value: int, vmm: VMM, host: Host) -> dict[int, bytes]:
+        """What KVM builds of the file's contexts; alike where those are."""
+        pages: dict[SEVVMSA, bytes] = {}
+        for vmsa in self._starts.values():
+            if vmsa not in pages:
+                pages[vmsa] = own_vmsa(vmsa, value, vmm, host).pack()
+        return {index: pages[vmsa] for index, vmsa in self._starts.items()}
+
+    def _kept(self, key: tuple[int, str, int | None, str], make: Callable[[], T]) -> T:
+        """What `make` gives, kept for recipes that differ in nothing that it depends on."""
+        if key not in self._made:
+            if len(self._made) * (len(self._starts) + 1) > _MOST_KEPT:
+                self._made.clear()
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
 
-def _contexts(file: IgvmFile, platform: PlatformType) -> dict[int, SEVVMSA]:
-    """The contexts of the file by vCPU; of several for one the last counts."""
+def _is_near(recipe: Recipe, found: Recipe) -> bool:
+    """Whether two recipes may lead to the same VMSAs: features and processors are the same."""
+    cpu, other = (each.signature if each.rdx is None else each.rdx for each in (recipe, found))
+    return recipe.value == found.value and (cpu is None or other is None or cpu == other)
+
+
+def _key(family: Family, count: int) -> bytes:
+    """What tells VMSAs of a family, all alike after the first `count`, from others, in short."""
+    hasher = hashlib.blake2b(family.fpu.encode(), digest_size=16)
+    before = None
+    for number, page in enumerate(family.pages[:count]):
+        if page != before:
+            hasher.update(number.to_bytes(4, "little"))
+            hasher.update(page[0])
+            hasher.update(page[1].to_bytes(8, "little"))
+        before = page
+    return hasher.digest()
+
+
+def _merged(families: list[Family]) -> list[Family]:
+    """`families` of one recipe, those of several VMMs that build the same as one."""
+    merged: dict[tuple[Page, ...], Family] = {}
+    for family in families:
+        same = merged.get(family.pages)
+        names = family.vmms if same is None else (*same.vmms, *family.vmms)
+        merged[family.pages] = (same or family)._replace(vmms=tuple(dict.fromkeys(names)))
+    return list(merged.values())
+
+
+def _unlikely_values(axis: Axis, platform: PlatformType) -> dict[str, int]:
+    """The values of `axis` on `platform` and how unlikely each is; an empty one for the usual."""
+    return {"": 1, **{choice.value: choice.unlikely for choice in axis.on(platform)}}
+
+
+def _own_contexts(
+    file: IgvmFile, platform: PlatformType
+) -> tuple[dict[int, SEVVMSA], dict[int, int]]:
+    """The contexts of the file by vCPU, and their addresses; of several for one the last counts."""
     plan = directives(file, platform, file.platform_masks[platform])
     contexts: dict[int, SEVVMSA] = {}
+    gpas: dict[int, int] = {}
     for row in plan.rows[plan.from_headers(HeaderType.VP_CONTEXT)]:
         if row["loaded"]:
             vmsa = SEVVMSA.unpack_from(file.buffer, int(row["source"]))
             contexts[int(row["vp_index"])] = vmsa
-    return contexts
+            gpas[int(row["vp_index"])] = int(row["gpa"])
+    return contexts, gpas
 
 
-def _features(wanted: int, platform: PlatformType) -> list[int]:
-    """Values of SEV_FEATURES that are plausible where the file says `wanted`."""
+def _features(wanted: int, platform: PlatformType) -> dict[int, int]:
+    """Values of SEV_FEATURES that are plausible where the file says `wanted`, and how unlikely."""
+    plain = int(platform == PlatformType.SEV_SNP)
+    values: dict[int, int] = {}
     usual = [
-        sum(map(int, chosen))
+        (sum(map(int, chosen)), _USUAL_BIT**count)
         for count in range(len(_USUAL) + 1)
         for chosen in itertools.combinations(_USUAL, count)
     ]
-    bases = (wanted, int(platform == PlatformType.SEV_SNP))
-    values = itertools.product((0, *map(int, _RARE)), usual, bases)
-    return list(dict.fromkeys(base ^ bits ^ bit for bit, bits, base in values))
+    rare = [(0, 1), *((int(bit), _RARE_BIT) for bit in _RARE)]
+    for base, how in ((wanted, 1), (plain, _PLAIN)):
+        for (bits, usual_how), (bit, rare_how) in itertools.product(usual, rare):
+            value, unlikely = base ^ bits ^ bit, how * usual_how * rare_how
+            values[value] = min(unlikely, values.get(value, unlikely))
+    return values
 
 
 def _as_they_are(
-    file: IgvmFile, contexts: tuple[tuple[int, int], ...], features: int | None
+    file: IgvmFile, contexts: tuple[tuple[int, int], ...], features: int | None, unlikely: int
 ) -> Family:
     """The contexts of the file, with other SEV_FEATURES or exactly as they are."""
     made = {source: _own_page(file, source, features) for source, _ in contexts}
     pages = tuple((made[source], gpa) for source, gpa in contexts)
-    return Family("file", pages, contexts=contexts, features=features, own=len(pages))
+    return Family(
+        "file",
+        pages,
+        contexts=contexts,
+        features=features,
+        own=len(pages),
+        unlikely=unlikely,
+        distinct=len(made),
+    )
 
 
 def _own_page(file: IgvmFile, source: int, features: int | None) -> bytes:
@@ -194,61 +444,28 @@ def _own_page(file: IgvmFile, source: int, features: int | None) -> bytes:
     return SEVVMSA.unpack_from(page).replace(sev_features=SEVFeatures(features)).pack()
 
 
-def _by_kvm(
-    own: dict[int, SEVVMSA],
-    value: int,
-    features: int | None,
-    signatures: list[int],
-    most: int,
-    *,
-    fpu: str,
-) -> Iterator[Family]:
-    """What KVM measures for every VMM, and what it would measure if contexts went astray."""
-    first = next(index for index in itertools.count() if index not in own)
-    last = max(own, default=-1) + 1
-    starts = {index: vmsa for index, vmsa in own.items() if index < most}
-    for vmm in _vmms():
-        if fpu == "file" and not vmm.has_cpu_model:  # others do what the file says, or do not ask
-            continue
-        # Firmware is laid out with the signature of one processor, and may run on another.
-        is_laid_out = vmm.has_cpu_model and any(map(has_signature, own.values()))
-        for rdx in (None, *(signatures if is_laid_out else ())):
-            host = {FPU_AXIS.name: fpu} if fpu else {}
-            if rdx is not None:
-                host[RDX_AXIS.name] = str(rdx)
-            built = {
-                index: (own_vmsa(vmsa, value, vmm, host).pack(), VMSA_GPA)
-                for index, vmsa in starts.items()
-            }
-            shared = Family(
-                "kvm", (), (vmm.name,), features=features, own=first, most=last, fpu=fpu, rdx=rdx
-            )
-            resets = signatures if rdx is None else [rdx]
-            for signature in resets if vmm.own_reset else [None]:
-                reset = (reset_vmsa_of(signature or 0, value, vmm, host).pack(), VMSA_GPA)
-                cpu = signature if first < most else None
-                yield shared._replace(pages=_pages(built, reset, most, {}), cpu=cpu)
-                if own and fpu != "file" and rdx is None:
-                    pages = _pages(built, reset, most, {CONTEXTS_AXIS.name: "reset"})
-                    yield shared._replace(kind="reset", pages=pages, cpu=signature, own=0, most=0)
-            if 0 in built:
-                nobodys = (b"", 0)  # every vCPU has a context
-                pages = _pages(built, nobodys, most, {CONTEXTS_AXIS.name: "copies"})
-                yield shared._replace(kind="copies", pages=pages, own=most)
-                if vmm.has_cpu_model:
-                    pages = _pages(built, nobodys, most, {CONTEXTS_AXIS.name: "last"})
-                    yield shared._replace(kind="last", pages=pages)
-
-
 def _pages(built: dict[int, Page], reset: Page, most: int, host: Host) -> tuple[Page, ...]:
     """The VMSAs of `most` vCPUs, each from the context that `host` gives it or in reset."""
+    if not host:
+        return tuple(built.get(index, reset) for index in range(most))
     starts = (context_of(index, built, host) for index in range(most))
     return tuple(reset if start is None else built[start] for start in starts)
 
 
 def _vmms() -> list[VMM]:
     """Every VMM that takes contexts to KVM."""
-    return [loader.vmm for loader in loaders().values() if loader.vmm is not None]
+    vmms = (loader.vmm for loader in loaders().values() if loader.vmm is not None)
+    return list(dict.fromkeys(vmms))
+
+
+def _host_value(name: str) -> str:
+    """What the axis `vmm` calls the VMM called `name`."""
+    return next(vmm.host_value for vmm in (*_vmms(), *CLOUDS) if vmm.name == name)
+
+
+def rdx_value(signature: int) -> str:
+    """What the axis `rdx` calls a CPU signature."""
+    return cpu_name(signature).lower()
 
 
 def _vmm_of(way: Way) -> VMM | None:
@@ -265,12 +482,16 @@ def family_words(way: Way, tail: Family, count: int) -> Iterator[str]:
             yield f"{count} of the file's {len(tail.pages)} VMSAs measured"
         if tail.features is not None:
             yield f"SEV_FEATURES are {tail.features:#x}"
+        if tail.gpa:
+            yield VMSA_GPA_AXIS.choice(tail.gpa).words
         return
     vmm = _vmm_of(way)
     if vmm is None:
         yield VMM_AXIS.choice(tail.host(way, count)[VMM_AXIS.name]).words
     elif vmm.name not in tail.vmms:
-        yield f"the VMSAs are as for {tail.vmms[0]}"
+        yield vmsa_words(tail.vmms[0])
+    if tail.gpa:
+        yield VMSA_GPA_AXIS.choice(tail.gpa).words
     if tail.fpu:
         yield FPU_AXIS.choice(tail.fpu).words
     if tail.rdx is not None:
@@ -281,3 +502,11 @@ def family_words(way: Way, tail: Family, count: int) -> Iterator[str]:
         yield CONTEXTS_AXIS.choice(tail.kind).words
     elif count < tail.most and vmm is not None and vmm.dropped is not None:
         yield f"contexts for vCPU {count} and up are passed over"
+
+
+def vmsa_words(name: str) -> str:
+    """That VMSAs are those of a VMM, by its name."""
+    cloud = next((vmm for vmm in CLOUDS if vmm.name == name), None)
+    if cloud is not None:
+        return VMM_AXIS.choice(cloud.host_value).words
+    return f"the VMSAs are as for {name}"

@@ -9,7 +9,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from igvm.launch.plan import NO_SOURCE
-from igvm.measurement.host_axes import AREA_PAGES, CONTEXT_ORDER, ZERO_PAGES
+from igvm.measurement.host_axes import (
+    AREA_PAGES,
+    CONTEXT_ORDER,
+    CPUID_ORDER,
+    SHARED_PAGES,
+    ZERO_PAGES,
+)
 from igvm.measurement.page_cache import parted
 from igvm.measurement.page_digests import PageDigests, page_sources, windows
 from igvm.measurement.technology import Continuation, Technology
@@ -125,5 +131,5 @@ TECHNOLOGY = Technology(
     continuation=Continuation(_start, _entry, _after),
     cost=1.3,
     leaves_page_digests=True,
-    axes=(AREA_PAGES, ZERO_PAGES, CONTEXT_ORDER),
+    axes=(AREA_PAGES, ZERO_PAGES, SHARED_PAGES, CPUID_ORDER, CONTEXT_ORDER),
 )

@@ -7,7 +7,13 @@ import itertools
 from typing import TYPE_CHECKING
 
 from igvm.launch.plan import NO_SOURCE, PAGE
-from igvm.measurement.host_axes import AREA_PAGES, EMPTY_CONTENTS, SHARED_PAGES
+from igvm.measurement.host_axes import (
+    AREA_PAGES,
+    EMPTY_CONTENTS,
+    EXTEND_ORDER,
+    SHARED_PAGES,
+    UNMEASURED_PAGES,
+)
 from igvm.measurement.page_digests import windows
 from igvm.measurement.technology import Technology
 from igvm.spec.enums import PlatformType
@@ -26,8 +32,10 @@ if TYPE_CHECKING:
 _RECORD = 128
 _CHUNK = 256
 _CHUNKS = PAGE // _CHUNK
-_MEASURED = _RECORD + _CHUNKS * (_RECORD + _CHUNK)
-"""Bytes that one measured page adds to the stream."""
+_EXTENDS = _CHUNKS * (_RECORD + _CHUNK)
+"""Bytes that the contents of one page add to the stream."""
+_ADDED, _WHOLE, _CONTENTS = 1, 2, 3
+"""What is measured of a page: that it is added, its contents besides, or those alone."""
 
 # Pages in one update of the hash: large enough to leave Python behind, small enough for a cache.
 _BATCH = 128
@@ -57,19 +65,24 @@ def stream(plan: LaunchPlan) -> Iterator[memoryview]:
     import numpy as np
 
     measured = np.zeros(256, np.uint8)
-    measured[Operation.NORMAL], measured[list(ADDED)] = 2, 1
+    measured[Operation.NORMAL], measured[list(ADDED)] = _WHOLE, _ADDED
+    measured[Operation.EXTENDED] = _CONTENTS
     kinds = measured[plan.rows["operation"]]
-    whole, added = _Measured(), _Added()
+    added = _Added()
+    filled: dict[int, _Measured] = {}
     for pages in windows(plan, kinds != 0):
         kind = kinds[pages.row]
         edges = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(kind)]
         for start, end in itertools.pairwise(edges):
             for first in range(start, end, _BATCH):
                 last = min(first + _BATCH, end)
-                if kind[first] == 1:
+                which = int(kind[first])
+                if which == _ADDED:
                     yield added.fill(pages.gpa[first:last])
-                else:
-                    yield whole.fill(plan, pages.gpa[first:last], pages.source[first:last])
+                    continue
+                if which not in filled:
+                    filled[which] = _Measured(_RECORD if which == _WHOLE else 0)
+                yield filled[which].fill(plan, pages.gpa[first:last], pages.source[first:last])
 
 
 class _Added:
@@ -89,15 +102,21 @@ class _Added:
 
 
 class _Measured:
-    """Records of pages that are added and whose contents are extended, 256 bytes at a time."""
+    """Records of pages whose contents are extended, 256 bytes at a time.
 
-    def __init__(self) -> None:
+    Args:
+        head: bytes for the record that says that the page is added; 0 if it was before.
+    """
+
+    def __init__(self, head: int) -> None:
         import numpy as np
 
-        self._records = np.zeros((_BATCH, _MEASURED), np.uint8)
-        self._records[:, :12] = np.frombuffer(b"MEM.PAGE.ADD", np.uint8)
+        self._records = np.zeros((_BATCH, head + _EXTENDS), np.uint8)
+        self._is_added = head > 0
         self._gpa = self._records[:, 16:24].view("<u8")
-        extends = self._records[:, _RECORD:].reshape(_BATCH, _CHUNKS, _RECORD + _CHUNK)
+        if self._is_added:
+            self._records[:, :12] = np.frombuffer(b"MEM.PAGE.ADD", np.uint8)
+        extends = self._records[:, head:].reshape(_BATCH, _CHUNKS, _RECORD + _CHUNK)
         extends[:, :, :9] = np.frombuffer(b"MR.EXTEND", np.uint8)
         self._chunk_gpa = extends[:, :, 16:24].view("<u8")[:, :, 0]
         self._chunks = extends[:, :, _RECORD:]
@@ -110,7 +129,8 @@ class _Measured:
         import numpy as np
 
         count = len(gpa)
-        self._gpa[:count, 0] = gpa
+        if self._is_added:
+            self._gpa[:count, 0] = gpa
         self._chunk_gpa[:count] = gpa[:, None] + self._steps
         first = int(sources[0])
         if first >= 0 and (np.diff(sources) == PAGE).all():
@@ -132,5 +152,5 @@ TECHNOLOGY = Technology(
     digest=digest,
     stream=stream,
     cost=1.5,
-    axes=(AREA_PAGES, EMPTY_CONTENTS, SHARED_PAGES),
+    axes=(AREA_PAGES, EMPTY_CONTENTS, SHARED_PAGES, UNMEASURED_PAGES, EXTEND_ORDER),
 )
