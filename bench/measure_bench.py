@@ -113,6 +113,7 @@ def run(folder: Path, oracle: Oracle, *, quick: bool) -> Iterator[Row]:
     yield from _loaders(file, count)
     if not quick:
         yield from _gibibyte(folder, path)
+    yield from _search(folder)
     yield from _command(folder, count)
 
 
@@ -201,6 +202,25 @@ def peak(path: Path) -> int:
         check=True,
     )
     return int(done.stdout)
+
+
+def _search(folder: Path) -> Iterator[Row]:
+    """A search that finds nothing, and so goes through all that it may, in firmware of 2 MiB."""
+    builder = igvm.Builder()
+    snp = builder.platform(SNP)
+    builder.policy(igvm.SNPPolicy.of(smt=1), snp)
+    builder.pages(0xFFE00000, os.urandom(1 << 21), snp)
+    builder.context(igvm.SEVVMSA(rdx=0x800F12, mxcsr=0x1F80), snp, gpa=0xFFFFFFFFF000)
+    path = folder / "searched.igvm"
+    builder.save(path)
+    file = igvm.open(path)
+    times = rounds({"U": unit, "find": lambda: clock(lambda: igvm.find(file, bytes(48)))}, 3)
+    yield Row(
+        "`find`, 2 MiB, nothing found",
+        f"{ratio(times, 'find', 'U'):.0f} U",
+        "10 s of one processor",
+        f"{igvm.find(file, bytes(48)).tried:,} digests, {statistics.median(times['find']):.1f} s",
+    )
 
 
 def _command(folder: Path, count: int) -> Iterator[Row]:
