@@ -288,8 +288,8 @@ class Families:
             level = unlikely * how
             among = vmms if own is None else modelled
             if own is not None:
-                signature = own if has_reset else None
-                yield Recipe(level, "kvm", value, fpu, gpa, own, signature, among)
+                of_resets = own if has_reset else None
+                yield Recipe(level, "kvm", value, fpu, gpa, own, of_resets, among)
             if 0 in self._starts:
                 yield Recipe(level * kinds["copies"], "copies", value, fpu, gpa, own, None, among)
                 level *= kinds["last"]
