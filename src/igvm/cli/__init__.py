@@ -35,8 +35,7 @@ def main() -> None:
 
 def _leave(code: int) -> None:
     """Exit at once: to take numpy and all else apart takes as long as many a command."""
-    watched = sys.gettrace() or sys.getprofile() or sys.flags.inspect
-    if watched:  # by a debugger or a profiler, which has things to do at the end
+    if sys.flags.inspect or _is_watched():
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -44,3 +43,12 @@ def _leave(code: int) -> None:
         except (OSError, ValueError):  # its reader is gone, or it is closed
             code = code or 1
     os._exit(code)
+
+
+def _is_watched() -> bool:
+    """Whether a debugger or a profiler runs, which has things to do at the end."""
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return True
+    # From Python 3.12 on some say so here only; there are numbers for six of them.
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and any(map(monitoring.get_tool, range(6)))
