@@ -172,7 +172,7 @@ class IgvmFile(HeaderView):
         """
         if self._buffer is None:
             raise self._closed()
-        return self._buffer
+        return self._buffer[:]  # a view of its own, which outlives the file or keeps it open
 
     @property
     def section(self) -> memoryview:
@@ -183,7 +183,7 @@ class IgvmFile(HeaderView):
         """
         if self._section_bytes is None:
             raise self._closed()
-        return self._section_bytes
+        return self._section_bytes[:]
 
     def _closed(self) -> ValidationError:
         return ValidationError("the file is closed", path=self.path)
@@ -391,29 +391,32 @@ class IgvmFile(HeaderView):
         save(path, [self.buffer], overwrite=overwrite)
 
     def close(self) -> None:
-        """Give the mapping back.
+        """Give the mapping back; what is asked of the file from then on is a ValidationError.
+
+        Of a file that is not mapped, headers, columns and data that were taken before go on to
+        work.
 
         Raises:
-            ValidationError: a table, a header or a memoryview of this file is still in use.
+            ValidationError: a table, a header or a memoryview of a mapped file is still in use.
+                The file stays open.
         """
         if self._buffer is None or self._section_bytes is None:
             return
         for name in _CACHED:
             self.__dict__.pop(name, None)
-        try:
-            self._section_bytes.release()
-            self._buffer.release()
-            if self._mapping is not None:
+        self._section_bytes.release()
+        self._buffer.release()
+        if self._mapping is not None:
+            try:
                 self._mapping.close()
-        except BufferError:
-            # What could be released is taken again, so that the file can still be used.
-            if self._mapping is not None:
+            except BufferError:
+                # What was released is taken again: the file stays open, and all works as before.
                 self._buffer = memoryview(self._mapping)
                 start = self.section_offset
-                size = self.fixed_header.variable_header_size
-                self._section_bytes = self._buffer[start : start + size]
-            message = "the file cannot be closed while its headers, columns or data are in use"
-            raise ValidationError(message, path=self.path) from None
+                end = start + self.fixed_header.variable_header_size
+                self._section_bytes = self._buffer[start:end]
+                message = "the file cannot be closed while its headers, columns or data are in use"
+                raise ValidationError(message, path=self.path) from None
         self._buffer = self._section_bytes = None
 
     def __enter__(self) -> Self:
