@@ -62,7 +62,7 @@ def vbs_special(inspected: InspectedLaunch) -> Found:
 
 
 def cpuid_xf(inspected: InspectedLaunch) -> Found:
-    """Use CPUID_DATA: the firmware treats both alike."""
+    """Use CPUID_DATA, for which the firmware has a type of page."""
     rows = _pages(inspected)
     if inspected.platform != PlatformType.SEV_SNP:
         return
