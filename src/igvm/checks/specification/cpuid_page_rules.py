@@ -83,7 +83,7 @@ def cpuid_state(inspected: InspectedFile) -> Found:
 @rule(
     "cpuid-xsave-state",
     NOTE,
-    "Linux looks for leaf 0xd, subleaves 0 and 1, with XCR0 1 or 3 and XSS 0",
+    "leaf 0xd, subleaves 0 and 1, is looked for with XCR0 1 or 3 and XSS 0 by Linux",
     f"{_LINUX}; coconut-svsm pull 511 and issue 1057",
 )
 def cpuid_xsave_state(inspected: InspectedFile) -> Found:
@@ -113,7 +113,7 @@ def cpuid_xsave_avx512(inspected: InspectedFile) -> Found:
 @rule(
     "cpuid-xsave-cet",
     NOTE,
-    "Linux was seen to end on hosts with CET where leaf 0xd has no subleaves 11 and 12",
+    "without subleaves 11 and 12 of leaf 0xd Linux was seen to end on hosts with CET",
     f"igvm-tooling pull 60; {_LINUX}",
 )
 def cpuid_xsave_cet(inspected: InspectedFile) -> Found:
