@@ -114,7 +114,7 @@ CASES: dict[str, tuple[NamedFile, Fields]] = {
     "vbs-register-unsupported": (
         VBS_GUEST.data(vbs=raw.register_list(*REGISTERS, (X64.RAX, 1), vtl=2)),
         (
-            "loaders do not take RAX",
+            "the crate does not take RAX",
             8,
             "VP_CONTEXT",
             "registers[3].register_name",

@@ -6,7 +6,14 @@ import struct
 from typing import NamedTuple
 
 import igvm
-from tests.small_files.contents import CODE_64, KVM_VMSA, header_of, native_page, padded
+from tests.small_files.contents import (
+    CODE_64,
+    KVM_VMSA,
+    cpuid_leaves,
+    header_of,
+    native_page,
+    padded,
+)
 from tests.small_files.guests import (
     NATIVE,
     RESET_PAGE,
@@ -80,6 +87,11 @@ def id_block(**fields: object) -> bytes:
 def cpuid_page(count: int) -> bytes:
     """A CPUID page with a count and no more."""
     return padded(struct.pack("<I", count))
+
+
+def leaves(*asked_for: tuple[int, int, int]) -> bytes:
+    """An SEV_SNP file whose CPUID page has leaves: EAX, ECX and XCR0 of each."""
+    return bytes_for(SNP, page(0x1000, at(0), kind=2), data=cpuid_leaves(*asked_for))
 
 
 RIP, TR = 0x20010, 0x60007
@@ -210,6 +222,14 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("page-cpuid", CH_MSHV): Example(
         bytes_for(SNP, page(0x1000, at(0), kind=2), data=cpuid_page(65)),
         bytes_for(SNP, page(0x1000, at(0), kind=2), data=cpuid_page(64)),
+    ),
+    ("cpuid-leaf-twice", CH_MSHV): Example(
+        leaves((0xD, 1, 1), (0xD, 1, 1)), leaves((0xD, 1, 1), (0xD, 1, 3))
+    ),
+    ("cpuid-xsave-state", CH_MSHV): Example(leaves((0xD, 0, 0)), leaves((0xD, 0, 7), (0xD, 0, 3))),
+    ("cpuid-xsave-avx512", CH_MSHV): Example(leaves((0xD, 5, 1)), leaves((0xD, 2, 1))),
+    ("cpuid-xsave-cet", CH_MSHV): Example(
+        leaves((0xD, 1, 1), (0xD, 11, 1)), leaves((0xD, 1, 1), (0xD, 11, 1), (0xD, 12, 1))
     ),
     # order
     ("order-trap", TCG): Example(

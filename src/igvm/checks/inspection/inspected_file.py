@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.checks.inspection.address_ranges import AddressRanges
+    from igvm.checks.inspection.cpuid_pages import CPUIDPages
     from igvm.checks.inspection.data_extents import DataExtents
     from igvm.checks.inspection.guest_memory import NamedMemory
     from igvm.checks.inspection.inspected_contexts import InspectedContexts
@@ -210,6 +211,13 @@ class InspectedFile:
         from igvm.checks.inspection.guest_memory import read_imported
 
         return read_imported(self)
+
+    @functools.cached_property
+    def cpuid_pages(self) -> CPUIDPages:
+        """CPUID pages with data."""
+        from igvm.checks.inspection.cpuid_pages import read_cpuid_pages
+
+        return read_cpuid_pages(self)
 
     # File data.
 

@@ -65,7 +65,7 @@ def data_in_headers(inspected: InspectedFile) -> Found:
     "IGVM_VHS_VP_CONTEXT.file_offset",
 )
 def data_missing(inspected: InspectedFile) -> Found:
-    """Registers are in the file data always; an offset of zero does not mean zeroes here.
+    """Registers are in the file data; an offset of zero does not mean zeroes here.
 
     The reference crate refuses the file, and crashes where the context is for VBS.
     """

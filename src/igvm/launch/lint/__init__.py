@@ -23,6 +23,7 @@ SUBJECTS = (
     "header_type_rules",
     "parameter_rules",
     "page_rules",
+    "cpuid_rules",
     "order_rules",
     "address_rules",
     "start_rules",
