@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = Path(os.environ.get("IGVM_CORPUS") or ROOT.parent / "shared" / "corpus")
+VECTORS = Path(os.environ.get("IGVM_VECTORS") or ROOT.parent / "shared" / "vectors")
+VECTORS_MISSING = f"the runs of other programs are not in {VECTORS} (set IGVM_VECTORS)"
 CORPUS_MISSING = f"the corpus of real files is not in {CORPUS} (set IGVM_CORPUS to its folder)"
 
 # A busy machine is not a failure, and an example that failed elsewhere must be repeatable here.
@@ -82,6 +84,14 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip(CORPUS_MISSING)
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """Folder of what other programs did with files, a folder a program."""
+    if not VECTORS.is_dir():
+        pytest.skip(VECTORS_MISSING)
+    return VECTORS
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ _PUBLIC = {
     "launch.lint": ("lint",),
     "launch.loader": ("Loader",),
     "launch.loader_table": ("loaders",),
+    "launch.machine": ("Machine",),
     "launch.plan": (
         "LaunchPlan",
         "Missing",

@@ -45,7 +45,13 @@ OPERATIONS = {
 
 
 def directives(
-    file: IgvmFile, platform: PlatformType, mask: int, *, every_vmsa: bool = False
+    file: IgvmFile,
+    platform: PlatformType,
+    mask: int,
+    *,
+    every_vmsa: bool = False,
+    area_bits: int = 64,
+    has_large_areas: bool = False,
 ) -> LaunchPlan:
     """What `platform` of `file` asks for, as the plan of a loader that does just that.
 
@@ -62,6 +68,8 @@ def directives(
         platform: one that the file is for.
         mask: the bits that stand for it.
         every_vmsa: take the VMSAs of all platforms, for a tool that does not look at masks.
+        area_bits: look at so many bits of an area's size.
+        has_large_areas: let areas be of any size, where nobody does work for each page of one.
     """
     import numpy as np
 
@@ -85,7 +93,7 @@ def directives(
     if HeaderType.PAGE_DATA in present:
         plan = _with_pages(plan)
     if HeaderType.PARAMETER_INSERT in present:
-        plan = _with_inserts(plan)
+        plan = _with_inserts(plan, area_bits, MOST_PAGES if not has_large_areas else 1 << 52)
     if HeaderType.VP_CONTEXT in present:
         plan = _with_contexts(plan)
     if HeaderType.ERROR_RANGE in present:
@@ -211,7 +219,7 @@ def _refuse_data(plan: LaunchPlan, is_outside: NDArray[np.bool_]) -> LaunchPlan:
     return plan
 
 
-def _with_inserts(plan: LaunchPlan) -> LaunchPlan:
+def _with_inserts(plan: LaunchPlan, area_bits: int, most_pages: int) -> LaunchPlan:
     """`plan` with the size and the first contents that each inserted area has when it comes."""
     import numpy as np
 
@@ -230,7 +238,8 @@ def _with_inserts(plan: LaunchPlan) -> LaunchPlan:
     sizes = np.zeros(len(inserts), np.uint64)
     sources = np.full(len(inserts), NO_SOURCE, np.int64)
     if len(order):
-        sizes[is_declared] = areas[ParameterArea.number_of_bytes][area[is_declared]]
+        whole = areas[ParameterArea.number_of_bytes][area[is_declared]]
+        sizes[is_declared] = whole & np.uint64((1 << area_bits) - 1)
         offsets = areas[ParameterArea.file_offset][area[is_declared]].astype(np.int64)
         sources[is_declared] = np.where(offsets == 0, NO_SOURCE, offsets)
     # First contents that are not in the file are nobody's: the area starts with zeroes.
@@ -239,7 +248,7 @@ def _with_inserts(plan: LaunchPlan) -> LaunchPlan:
     sources[outside] = NO_SOURCE
     pages = _pages(sizes)
     rows["pages"][inserts], rows["source"][inserts] = pages, sources
-    is_huge = pages > MOST_PAGES
+    is_huge = pages > most_pages
     rows["loaded"][inserts] = np.where(is_huge, np.uint64(0), pages)
     bad = np.flatnonzero(~is_declared | is_huge)
     if len(bad):
@@ -253,7 +262,7 @@ def _with_inserts(plan: LaunchPlan) -> LaunchPlan:
         where = np.zeros(len(rows), bool)
         where[inserts[bad]] = True
         plan = plan.refused(where, message, ParameterInsert.parameter_area_index.__name__)
-    elif sum(pages.tolist()) > MOST_PAGES:
+    elif sum(pages.tolist()) > most_pages:
         where = plan.of(Operation.PARAMETER)
         message = "the parameter areas are larger than any guest"
         plan = plan.loading(where, 0, message).refusing(Refusal(message))

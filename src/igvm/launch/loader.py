@@ -65,6 +65,10 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
     """The header types that it does nothing with."""
     every_vmsa: bool = False
     """Whether it takes VMSAs of all platforms, whatever their mask."""
+    area_bits: int = 64
+    """How many bits of the size of a parameter area it looks at."""
+    machines: tuple[str, ...] = ()
+    """The machines whose memory its rules know; the first is assumed."""
     shape: Shape
     """From what a platform asks for, as a plan, to the plan of this loader."""
     rules: Rules = no_rules
@@ -98,8 +102,6 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
             LoadError: it does not take the platform.
             ValidationError: it has no use for something that was asked for.
         """
-        from igvm.launch.directives import directives
-
         if platform not in self.platforms:
             names = ", ".join(kind.name for kind in sorted(self.platforms))
             message = f"loader {self.name} does not load {platform.name}; it loads {names}"
@@ -109,8 +111,7 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
             raise ValidationError(message, path=file.path)
         for name in request.host:
             axis_named(self.axes_on(platform), name)
-        asked_for = directives(file, platform, mask, every_vmsa=self.every_vmsa)
-        asked_for = msgspec.structs.replace(asked_for, loader=self.name)
+        asked_for = self.directives(file, platform, mask)
         if asked_for.refusals:
             return asked_for
         plan = self.shape(asked_for, request)
@@ -129,6 +130,21 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
             plan = msgspec.structs.replace(plan, is_measured=False)
         plan = refusing_wraps(plan)
         return varied(plan, self.axes, request.host)
+
+    def directives(self, file: IgvmFile, platform: PlatformType, mask: int) -> LaunchPlan:
+        """What `platform` of `file` asks for, as this loader reads it."""
+        from igvm.launch.directives import directives
+
+        plan = directives(
+            file,
+            platform,
+            mask,
+            every_vmsa=self.every_vmsa,
+            area_bits=self.area_bits,
+            # Where nothing is measured, no work goes with the size of an area.
+            has_large_areas=platform not in self.measures,
+        )
+        return msgspec.structs.replace(plan, loader=self.name)
 
     def axes_on(self, platform: PlatformType) -> tuple[Axis, ...]:
         """What its hosts vary when it starts `platform`."""
