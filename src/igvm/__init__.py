@@ -98,6 +98,10 @@ _PUBLIC = {
         "TDInfo",
         "rtmr_extend",
     ),
+    "recipes.bare_firmware": (
+        "open_firmware",
+        "parse_firmware",
+    ),
     "spec.context": (
         "CCAContext",
         "HvSegmentRegister",
@@ -200,6 +204,7 @@ _ROOMS = (
     "file",
     "launch",
     "measurement",
+    "recipes",
     "report",
     "sources",
     "spec",
