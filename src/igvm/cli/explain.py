@@ -46,14 +46,15 @@ def command(*, path: str | None, every_page: bool, json: str, **launch_options: 
     from igvm.report.traces import ExplainReport, trace
 
     with usage_errors():
-        wanted = launches(
+        wanted: Sequence[Launch] = launches(
             file, platforms=request.platforms, loaders=request.loaders, vcpus=request.vcpus
         )
+    wanted = _one_each(wanted)
     refuse_unused(request, wanted)
     traces = []
     code = 0
     realm = request.settings.realm
-    for launch in _one_each(wanted):
+    for launch in wanted:
         try:
             plan = request.settings.plan(file, launch)
             if json == "off":

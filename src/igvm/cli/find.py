@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
     from igvm.measurement.search.find import Match, Search
     from igvm.report.searches import FileSearch
+    from igvm.spec.enums import PlatformType
 
 
 @verb(
@@ -57,7 +58,7 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
     """
     firmware = launch_options["firmware"]
     if not paths and not firmware:
-        raise click.UsageError("missing FILE, or --firmware")
+        raise click.UsageError("Missing argument 'FILE...', or --firmware")
     requests = {
         opened: launch_request(**launch_options | {"firmware": given})
         for opened, given, wanted in (
@@ -74,6 +75,7 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
     from igvm.report.searches import FileSearch, FindReport
 
     files: list[FileSearch] = []
+    searched: set[PlatformType] = set()
     has_unreadable, refused_code = False, 0
     inputs = [(path, open_file) for path in paths]
     inputs += [(path, open_firmware_input) for path in firmware]
@@ -81,6 +83,9 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
         file = search = refusal = None
         try:
             file = opened(path)
+            searched |= _platforms(file, digest, requests[opened])
+            if len(inputs) == 1:
+                refuse_unsearched(requests[opened], searched)
             search = _search(file, digest, requests[opened])
         except IgvmError as error:
             message = str(error) if error.path else f"{path}: {error}"
@@ -97,14 +102,27 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
         files.append(FileSearch(name=name, search=search, refusal=refusal))
         if search is not None and json == "off":
             print_lines(search_text(search, _options, name if len(inputs) > 1 else None))
+    refuse_unsearched(next(iter(requests.values())), searched)
     if json != "off":
         print_json([encode(FindReport(digest=digest, files=files), pretty=json == "pretty")])
-    searches = [searched.search for searched in files if searched.search is not None]
+    searches = [each.search for each in files if each.search is not None]
     if has_unreadable:
         return UNREADABLE
     if not searches:
         return refused_code
     return 0 if any(search.matches for search in searches) else FOUND
+
+
+def _platforms(file: IgvmFile, digest: bytes, request: LaunchRequest) -> set[PlatformType]:
+    """The platforms of one file that are searched for `digest`.
+
+    Raises:
+        ValidationError: the file is not for a platform that was asked for.
+    """
+    from igvm.measurement.search.find import fitting_platforms
+    from igvm.report.launch_settings import platforms_of
+
+    return set(fitting_platforms(digest, platforms_of(file, request.platforms)))
 
 
 def _search(file: IgvmFile, digest: bytes, request: LaunchRequest) -> Search:
@@ -113,11 +131,8 @@ def _search(file: IgvmFile, digest: bytes, request: LaunchRequest) -> Search:
     Raises:
         IgvmError: the file cannot be searched.
     """
-    from igvm.measurement.search.find import fitting_platforms
-    from igvm.report.launch_settings import platforms_of
     from igvm.report.searches import search_file
 
-    refuse_unsearched(request, fitting_platforms(digest, platforms_of(file, request.platforms)))
     with progress_bar("searching") as progress:
         return search_file(
             file,

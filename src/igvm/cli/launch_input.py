@@ -28,7 +28,7 @@ def open_input(path: str | None, firmware: str | None) -> IgvmFile:
     if firmware is not None:
         return open_firmware_input(firmware)
     if path is None:
-        raise click.UsageError("missing FILE, or --firmware")
+        raise click.UsageError("Missing argument 'FILE', or --firmware")
     return open_file(path)
 
 

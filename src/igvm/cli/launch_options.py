@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from igvm.cli.launch_values import Digest, HostChoice, Processor, Realm, VcpuNumbers
 from igvm.cli.option_records import LAUNCH, Argument, Option
-from igvm.cli.options import FORCE
 from igvm.cli.values import EnumName, FilePath, Group, Hexadecimal, Name, Value
 
 
@@ -142,7 +141,6 @@ DUMP_VMSA = Option(
     FilePath(),
     metavar="DIR",
 )
-REPLACE_VMSAS = FORCE._replace(help="Replace files that --dump-vmsa writes.")
 BARE = Option("bare", ("--bare",), "Print one digest and nothing else.")
 EXPECT = Option(
     "expect", ("--expect",), "Exit with 1 unless a digest is this one.", Digest(), metavar="HEX"

@@ -116,8 +116,8 @@ def _kernel_hashes(
 
     takers = [loader.name for loader in loaders().values() if loader.takes_hashes]
     if names and not set(takers) & set(names):
-        listed = ", ".join(takers)
-        raise click.UsageError(f"the loaders that measure a --kernel are {listed} (--loader)")
+        listed = " and ".join(takers)
+        raise click.UsageError(f"of all loaders only {listed} measure a --kernel")
     text = append or ""
     if text.startswith("@"):
         text = os.fsdecode(_read(text[1:])).rstrip("\n")

@@ -16,12 +16,11 @@ from igvm.cli.launch_options import (
     FIRMWARE,
     PRINT_SNP_OVMF_HASH,
     REFERENCE_LAUNCH_OPTIONS,
-    REPLACE_VMSAS,
     SNP_OVMF_HASH,
 )
 from igvm.cli.launch_request import launch_request, usage_errors
 from igvm.cli.messages import FOUND, advice, complain, exit_code
-from igvm.cli.options import JSON, OPTIONAL_FILE
+from igvm.cli.options import FORCE, JSON, OPTIONAL_FILE
 from igvm.cli.streams import print_json, print_lines
 from igvm.cli.unused_options import refuse_unused
 from igvm.cli.verb import is_given, verb
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     ENCODING,
     PRINT_SNP_OVMF_HASH,
     DUMP_VMSA,
-    REPLACE_VMSAS,
+    FORCE._replace(help="Replace files that --dump-vmsa would write over."),
     EXPECT,
     JSON,
     summary="Tell the launch measurement of every platform.",

@@ -51,7 +51,9 @@ def refuse_unsearched(request: LaunchRequest, platforms: Iterable[PlatformType])
     Raises:
         UsageError: there is one.
     """
-    _refuse_by_platform(request, set(platforms))
+    searched = set(platforms)
+    if searched:  # else there is nothing that it could change
+        _refuse_by_platform(request, searched)
 
 
 def _refuse_by_platform(request: LaunchRequest, platforms: set[PlatformType]) -> None:

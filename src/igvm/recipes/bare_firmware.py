@@ -54,12 +54,12 @@ def parse_firmware(image: Buffer, *, path: str | None = None) -> IgvmFile:
         FormatError: it has no whole pages, or more than 32 MiB.
     """
     data = memoryview(image).cast("B")
-    if not len(data) or len(data) % _PAGE:
-        message = f"firmware has whole pages of 4 KiB, and not {len(data):,} bytes"
-        raise FormatError(message, path=path, offset=len(data) // _PAGE * _PAGE)
     if len(data) > MOST_FLASH:
         message = f"firmware has at most {MOST_FLASH >> 20} MiB"
         raise FormatError(message, path=path, offset=MOST_FLASH)
+    if not len(data) or len(data) % _PAGE:
+        message = f"firmware has whole pages of 4 KiB, and not {len(data):,} bytes"
+        raise FormatError(message, path=path, offset=len(data) // _PAGE * _PAGE)
     builder = Builder()
     for platform in PLATFORMS:
         builder.platform(platform)
