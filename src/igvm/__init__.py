@@ -99,6 +99,10 @@ _PUBLIC = {
         "TDInfo",
         "rtmr_extend",
     ),
+    "recipes.bare_firmware": (
+        "open_firmware",
+        "parse_firmware",
+    ),
     "spec.context": (
         "CCAContext",
         "HvSegmentRegister",
@@ -201,6 +205,7 @@ _ROOMS = (
     "file",
     "launch",
     "measurement",
+    "recipes",
     "report",
     "sources",
     "spec",

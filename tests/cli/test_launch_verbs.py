@@ -181,7 +181,11 @@ def test_other_platforms_are_still_told(run: Run) -> None:
         (2, "measure hello.igvm --sev-features x", "not a 64-bit number"),
         (2, "measure hello.igvm --expect 00", "not 32, 48 or 64 bytes"),
         (2, "measure hello.igvm --append quiet", "--initrd and --append need --kernel"),
-        (2, "measure hello.igvm --kernel kernel", "only cloud-hypervisor-kvm measures"),
+        (
+            2,
+            "measure hello.igvm --kernel kernel",
+            "only qemu-bios and cloud-hypervisor-kvm measure",
+        ),
         (3, "measure hello.igvm --kernel none --loader cloud-hypervisor-kvm", "none: No such file"),
         (2, "measure hello.igvm --loader quemu-kvm", "did you mean qemu-kvm?"),
         (2, "measure hello.igvm --platform sev-snip", "did you mean SEV_SNP?"),

@@ -11,6 +11,7 @@ from igvm.cli.launch_request import launch_request, usage_errors
 from igvm.cli.messages import FOUND, complain_of
 from igvm.cli.options import FIRST_FILE, JSON, SECOND_FILE
 from igvm.cli.streams import open_file, print_json, print_lines
+from igvm.cli.unused_options import refuse_unused
 from igvm.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def command(*, first_path: str, second_path: str | None, json: str, **launch_opt
         platforms = shared_platforms(
             first, second, platforms=request.platforms, loaders=request.loaders
         )
+    used = [Launch(platform, name) for platform in platforms for name in request.loaders]
+    refuse_unused(request, used)
     report = DiffReport(first=FileModel.of(first), second=FileModel.of(second), launches=[])
     vcpus = request.vcpus[0] if request.vcpus else None
     code = 0

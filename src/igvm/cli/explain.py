@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from igvm.cli.launch_options import EVERY_PAGE, REFERENCE_LAUNCH_OPTIONS
+from igvm.cli.launch_input import open_input
+from igvm.cli.launch_options import EVERY_PAGE, FIRMWARE, REFERENCE_LAUNCH_OPTIONS, SNP_OVMF_HASH
 from igvm.cli.launch_request import launch_request, usage_errors
 from igvm.cli.messages import complain_of
-from igvm.cli.options import FILE, JSON
-from igvm.cli.streams import open_file, print_json, print_lines
+from igvm.cli.options import JSON, OPTIONAL_FILE
+from igvm.cli.streams import print_json, print_lines
+from igvm.cli.unused_options import refuse_unused
 from igvm.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -21,20 +23,22 @@ if TYPE_CHECKING:
 
 @verb(
     "explain",
-    FILE,
+    OPTIONAL_FILE,
     *REFERENCE_LAUNCH_OPTIONS,
+    FIRMWARE,
+    SNP_OVMF_HASH,
     EVERY_PAGE,
     JSON,
     summary="Show how a launch measurement comes about.",
 )
-def command(*, path: str, every_page: bool, json: str, **launch_options: Any) -> int:
+def command(*, path: str | None, every_page: bool, json: str, **launch_options: Any) -> int:
     """Show how a launch measurement comes about: each operation, and the running digest after it.
 
     Pages of one kind at addresses that follow each other are one line. It takes one --loader and
     one number of --vcpus.
     """
     request = launch_request(**launch_options)
-    file = open_file(path)
+    file = open_input(path, launch_options["firmware"])
     from igvm.errors import IgvmError
     from igvm.measurement.explain import explain
     from igvm.report.launch_settings import launches
@@ -42,13 +46,15 @@ def command(*, path: str, every_page: bool, json: str, **launch_options: Any) ->
     from igvm.report.traces import ExplainReport, trace
 
     with usage_errors():
-        wanted = launches(
+        wanted: Sequence[Launch] = launches(
             file, platforms=request.platforms, loaders=request.loaders, vcpus=request.vcpus
         )
+    wanted = _one_each(wanted)
+    refuse_unused(request, wanted)
     traces = []
     code = 0
     realm = request.settings.realm
-    for launch in _one_each(wanted):
+    for launch in wanted:
         try:
             plan = request.settings.plan(file, launch)
             if json == "off":

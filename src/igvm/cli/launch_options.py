@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from igvm.cli.launch_values import Digest, HostChoice, Processor, Realm, VcpuNumbers
 from igvm.cli.option_records import LAUNCH, Argument, Option
-from igvm.cli.values import EnumName, FilePath, Group, Hexadecimal, Value
+from igvm.cli.values import EnumName, FilePath, Group, Hexadecimal, Name, Value
 
 
 def _loader_names() -> tuple[str, ...]:
@@ -103,6 +103,43 @@ HOST = Option(
     metavar="AXIS=VALUE",
     multiple=True,
     group=LAUNCH,
+)
+FIRMWARE = Option(
+    "firmware",
+    ("--firmware",),
+    "Firmware such as OVMF.fd that QEMU is given by -bios, in place of FILE; its loader is "
+    "qemu-bios.",
+    FilePath(),
+    metavar="PATH",
+    group=LAUNCH,
+)
+SNP_OVMF_HASH = Option(
+    "snp_ovmf_hash",
+    ("--snp-ovmf-hash",),
+    "The SEV-SNP digest after the firmware's pages, in place of them.",
+    Digest(),
+    metavar="HEX",
+    group=LAUNCH,
+)
+PRINT_SNP_OVMF_HASH = Option(
+    "print_snp_ovmf_hash",
+    ("--print-snp-ovmf-hash",),
+    "Print the digest for --snp-ovmf-hash and nothing else.",
+)
+ENCODING = Option(
+    "encoding",
+    ("--encoding",),
+    "How --bare prints a digest: {names}.",
+    Name("encoding", ("hex", "base64")),
+    metavar="NAME",
+    default="hex",
+)
+DUMP_VMSA = Option(
+    "dump_vmsa",
+    ("--dump-vmsa",),
+    "Write the measured VMSAs to the folder DIR, as vmsa0.bin, vmsa1.bin and so on.",
+    FilePath(),
+    metavar="DIR",
 )
 BARE = Option("bare", ("--bare",), "Print one digest and nothing else.")
 EXPECT = Option(

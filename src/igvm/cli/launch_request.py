@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from igvm.cli.launch_input import firmware_loaders
+from igvm.cli.verb import is_given
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from igvm.launch.kernel_hashes import KernelHashes
     from igvm.report.launch_settings import LaunchSettings
     from igvm.spec.enums import PlatformType
+
+
+_SNP_DIGEST_SIZE = 48
 
 
 class LaunchRequest(NamedTuple):
@@ -45,6 +51,8 @@ def launch_request(
     append: str | None,
     realm: Any,
     host: tuple[tuple[str, str], ...] = (),
+    firmware: str | tuple[str, ...] | None = None,
+    snp_ovmf_hash: bytes | None = None,
 ) -> LaunchRequest:
     """What the options of a launch ask for.
 
@@ -56,9 +64,25 @@ def launch_request(
     from igvm.launch.request import PlanRequest
     from igvm.report.launch_settings import LaunchSettings
 
+    if firmware:
+        loader = firmware_loaders(loader, is_given=is_given("loader"))
     names = () if set(loader) == set(loader_names()) else loader
     hashes = _kernel_hashes(kernel, initrd, append, names)
-    wanted = PlanRequest(cpu=cpu, sev_features=sev_features, hashes=hashes, host=dict(host))
+    if snp_ovmf_hash is not None and len(snp_ovmf_hash) != _SNP_DIGEST_SIZE:
+        raise click.UsageError(f"--snp-ovmf-hash has {len(snp_ovmf_hash)} bytes, not 48")
+    if snp_ovmf_hash is not None:
+        from igvm.spec.enums import PlatformType
+
+        if set(platform) - {PlatformType.SEV_SNP}:
+            raise click.UsageError("--snp-ovmf-hash is for SEV_SNP")
+        platform = (PlatformType.SEV_SNP,)
+    wanted = PlanRequest(
+        cpu=cpu,
+        sev_features=sev_features,
+        hashes=hashes,
+        firmware_digest=snp_ovmf_hash,
+        host=dict(host),
+    )
     settings = LaunchSettings(wanted, realm)
     return LaunchRequest(platform, names, vcpus or (), settings)
 
@@ -92,7 +116,8 @@ def _kernel_hashes(
 
     takers = [loader.name for loader in loaders().values() if loader.takes_hashes]
     if names and not set(takers) & set(names):
-        raise click.UsageError(f"of all loaders only {', '.join(takers)} measures a --kernel")
+        listed = " and ".join(takers)
+        raise click.UsageError(f"of all loaders only {listed} measure a --kernel")
     text = append or ""
     if text.startswith("@"):
         text = os.fsdecode(_read(text[1:])).rstrip("\n")

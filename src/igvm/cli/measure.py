@@ -2,45 +2,83 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from igvm.cli.launch_options import BARE, EXPECT, REFERENCE_LAUNCH_OPTIONS
+from igvm.cli.launch_input import open_input
+from igvm.cli.launch_options import (
+    BARE,
+    DUMP_VMSA,
+    ENCODING,
+    EXPECT,
+    FIRMWARE,
+    PRINT_SNP_OVMF_HASH,
+    REFERENCE_LAUNCH_OPTIONS,
+    SNP_OVMF_HASH,
+)
 from igvm.cli.launch_request import launch_request, usage_errors
 from igvm.cli.messages import FOUND, advice, complain, exit_code
-from igvm.cli.options import FILE, JSON
-from igvm.cli.streams import open_file, print_json, print_lines
-from igvm.cli.verb import verb
+from igvm.cli.options import FORCE, JSON, OPTIONAL_FILE
+from igvm.cli.streams import print_json, print_lines
+from igvm.cli.unused_options import refuse_unused
+from igvm.cli.verb import is_given, verb
+from igvm.cli.vmsa_files import dump_vmsas
 
 if TYPE_CHECKING:
+    from igvm.cli.launch_request import LaunchRequest
+    from igvm.file.view import IgvmFile
     from igvm.report.refusal import Refusal
 
 
 @verb(
     "measure",
-    FILE,
+    OPTIONAL_FILE,
     *REFERENCE_LAUNCH_OPTIONS,
+    FIRMWARE,
+    SNP_OVMF_HASH,
     BARE,
+    ENCODING,
+    PRINT_SNP_OVMF_HASH,
+    DUMP_VMSA,
+    FORCE._replace(help="Replace files that --dump-vmsa would write over."),
     EXPECT,
     JSON,
     summary="Tell the launch measurement of every platform.",
 )
 def command(
-    *, path: str, bare: bool, expect: bytes | None, json: str, **launch_options: Any
+    *,
+    path: str | None,
+    bare: bool,
+    encoding: str,
+    print_snp_ovmf_hash: bool,
+    dump_vmsa: str | None,
+    force: bool,
+    expect: bytes | None,
+    json: str,
+    **launch_options: Any,
 ) -> int:
     """Tell the launch measurement of every platform: the digest that hardware will report.
 
     The digest depends on who loads the file, and with some loaders on the number of vCPUs:
-    several of either give a table. Exits with 1 if --expect names another digest. `igvm explain`
-    shows how a digest comes about, `igvm find` what leads to another.
+    several of either give a table. With --firmware there is no file: it is what QEMU measures of
+    firmware that it is given by -bios. Exits with 1 if --expect names another digest.
+    `igvm explain` shows how a digest comes about, `igvm find` what leads to another.
     """
     if bare and expect is not None:
         raise click.UsageError("--bare and --expect do not go together")
     if bare and json != "off":
         raise click.UsageError("--bare and --json do not go together")
+    if is_given("encoding") and not bare:
+        raise click.UsageError("--encoding is for --bare")
+    if force and dump_vmsa is None:
+        raise click.UsageError("--force is for --dump-vmsa")
     request = launch_request(**launch_options)
-    file = open_file(path)
+    file = open_input(path, launch_options["firmware"])
+    if print_snp_ovmf_hash:
+        _print_firmware_digest(file, request, encoding)
+        return 0
     from igvm.report.launch_settings import launches
     from igvm.report.measurements import Expected, MeasureReport, measure_launches
 
@@ -48,9 +86,12 @@ def command(
         wanted = launches(
             file, platforms=request.platforms, loaders=request.loaders, vcpus=request.vcpus
         )
+    refuse_unused(request, wanted)
     results = measure_launches(file, wanted, request.settings)
     measured = [result.measurement for result in results if result.measurement is not None]
     code = 0
+    if dump_vmsa is not None:
+        dump_vmsas(file, wanted, request.settings, dump_vmsa, overwrite=force)
     if not (request.has_several and measured):  # where a table has an empty cell, it says why
         for result in results:
             if result.refusal is not None and result.name is not None:
@@ -68,7 +109,7 @@ def command(
         if len(measured) != 1:
             message = f"--bare wants one digest and there are {len(measured)}"
             raise click.UsageError(f"{message}; choose with --platform and --loader")
-        click.echo(measured[0].digest.hex())
+        click.echo(_encoded(measured[0].digest, encoding))
         return code
     if json != "off":
         from igvm.report.encoding import encode
@@ -80,13 +121,42 @@ def command(
     from igvm.report.measurement_text import blocks_text, expected_text, table_text
 
     if expected is not None:
-        print_lines(expected_text(expected, results, f"igvm find HEX {path}"))
+        print_lines(
+            expected_text(
+                expected, results, f"igvm find HEX {_input_words(path, launch_options['firmware'])}"
+            )
+        )
     elif request.has_several:
         print_lines(table_text(results, _advice))
     else:
         shown = [result for result in results if result.measurement or result.name is None]
         print_lines(blocks_text(shown))
     return code
+
+
+def _encoded(digest: bytes, encoding: str) -> str:
+    """A digest as text."""
+    return digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
+
+
+def _input_words(path: str | None, firmware: str | None) -> str:
+    """What was measured, as the command line says it."""
+    return path if path is not None else f"--firmware {firmware}"
+
+
+def _print_firmware_digest(file: IgvmFile, request: LaunchRequest, encoding: str) -> None:
+    """Print the SEV-SNP digest after the firmware's pages.
+
+    Raises:
+        UsageError: there is no firmware.
+    """
+    from igvm.measurement.firmware_digest import firmware_digest
+
+    if any(request.vcpus) or request.settings.request != type(request.settings.request)():
+        message = "--print-snp-ovmf-hash depends on the firmware alone, and takes no option of a"
+        raise click.UsageError(f"{message} launch")
+    with usage_errors():
+        click.echo(_encoded(firmware_digest(file), encoding))
 
 
 def _advice(refusal: Refusal) -> str | None:

@@ -28,6 +28,9 @@ else:
     Axis = VMM = HeaderType = PlatformType = Shape = Rules = Any  # loaded by those who have some
 
 
+_SNP_DIGEST = 48
+
+
 def no_rules() -> Iterable[LoaderRule]:
     """The rules of a tool that loads nothing."""
     return ()
@@ -77,6 +80,8 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
     """What its launch depends on and the file does not say: fields of PlanRequest."""
     takes_hashes: bool = False
     """Whether it puts the hashes of a kernel into guest memory."""
+    takes_firmware: bool = False
+    """Whether it is given firmware, and what it reads of a file are the pages below 4 GiB."""
     vmm: VMM | None = None
     """How it hands contexts to KVM, where KVM builds the VMSAs."""
     axes: tuple[Axis, ...] = ()
@@ -102,15 +107,7 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
             LoadError: it does not take the platform.
             ValidationError: it has no use for something that was asked for.
         """
-        if platform not in self.platforms:
-            names = ", ".join(kind.name for kind in sorted(self.platforms))
-            message = f"loader {self.name} does not load {platform.name}; it loads {names}"
-            raise LoadError(message, path=file.path)
-        if request.hashes is not None and not self.takes_hashes:
-            message = f"loader {self.name} does not measure the hashes of a kernel"
-            raise ValidationError(message, path=file.path)
-        for name in request.host:
-            axis_named(self.axes_on(platform), name)
+        self._require_use(file, platform, request)
         asked_for = self.directives(file, platform, mask)
         if asked_for.refusals:
             return asked_for
@@ -146,12 +143,49 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
         )
         return msgspec.structs.replace(plan, loader=self.name)
 
+    def _require_use(self, file: IgvmFile, platform: PlatformType, request: PlanRequest) -> None:
+        """Refuse a platform that it does not take, and what it has no use for.
+
+        Raises:
+            LoadError: it does not take the platform.
+            ValidationError: it has no use for something that was asked for.
+        """
+        from igvm.spec.enums import PlatformType as Kind
+
+        if platform not in self.platforms:
+            names = ", ".join(kind.name for kind in sorted(self.platforms))
+            message = f"loader {self.name} does not load {platform.name}; it loads {names}"
+            raise LoadError(message, path=file.path)
+        if request.hashes is not None and not self.takes_hashes:
+            message = f"loader {self.name} does not measure the hashes of a kernel"
+            raise ValidationError(message, path=file.path, hint=self._hashes_elsewhere())
+        if request.firmware_digest is not None and (
+            not self.takes_firmware or platform != Kind.SEV_SNP
+        ):
+            message = f"loader {self.name} takes no digest of firmware on {platform.name}"
+            raise ValidationError(message, path=file.path)
+        if request.firmware_digest is not None and len(request.firmware_digest) != _SNP_DIGEST:
+            message = f"a digest of SEV-SNP has 48 bytes, not {len(request.firmware_digest)}"
+            raise ValidationError(message, path=file.path)
+        for name in request.host:
+            axis_named(self.axes_on(platform), name)
+
+    def _hashes_elsewhere(self) -> str | None:
+        """Which loader of the program measures the hashes of a kernel."""
+        if self.program != "QEMU":
+            return None
+        return "QEMU does for firmware that it is given without an IGVM file: qemu-bios"
+
     def axes_on(self, platform: PlatformType) -> tuple[Axis, ...]:
         """What its hosts vary when it starts `platform`."""
         if isolation_of(platform).context is not VMSA:
             return self.axes
         from igvm.launch.kvm.vmsa_axes import VMSA_AXES
 
+        if self.takes_firmware:  # it has no contexts to hand over
+            from igvm.launch.kvm.vmsa_axes import CONTEXT_AXES
+
+            return (*self.axes, *(axis for axis in VMSA_AXES if axis not in CONTEXT_AXES))
         return (*self.axes, *VMSA_AXES)
 
     def __repr__(self) -> str:

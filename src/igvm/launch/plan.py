@@ -39,6 +39,7 @@ MEMORY = (
     Operation.CPUID,
     Operation.SHARED,
     Operation.PARAMETER,
+    Operation.KERNEL_HASHES,
 )
 """The operations that put pages into guest memory."""
 
@@ -134,6 +135,8 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Why the loader does not take the file; `igvm.plan` raises the first."""
     is_measured: bool = True
     """Whether the launch has a measurement, as far as the loader is concerned."""
+    start: bytes = b""
+    """The digest that the measurement goes on from, of pages that were measured elsewhere."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -223,6 +226,10 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self, rows=rows, blobs=self.blobs if blobs is None else tuple(blobs)
         )
+
+    def starting_from(self, digest: bytes) -> Self:
+        """This plan, whose measurement goes on from `digest`."""
+        return msgspec.structs.replace(self, start=digest)
 
     def explained(self, where: NDArray[np.bool_], reason: str) -> Self:
         """This plan with a reason at the rows `where` that have none yet."""

@@ -164,7 +164,7 @@ def _chained(
     assert technology.chain is not None
     part = plan.measured_part()
     chain = technology.chain(part, realm)
-    digest = bytes(hashlib.new(technology.algorithm(plan)).digest_size)
+    digest = plan.start or bytes(hashlib.new(technology.algorithm(plan)).digest_size)
     for links in technology.links_before(part, realm):
         for step in _linked(links, chain, every_page=every_page):
             digest = step.digest

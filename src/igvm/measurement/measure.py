@@ -68,6 +68,7 @@ def measure(
     cpu: str | int | None = None,
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
+    firmware_digest: bytes | None = None,
     realm: RealmParameters | None = None,
     host: Host | None = None,
 ) -> Measurement:
@@ -81,6 +82,7 @@ def measure(
         cpu: as for `igvm.plan`.
         sev_features: as for `igvm.plan`.
         hashes: as for `igvm.plan`.
+        firmware_digest: as for `igvm.plan`.
         realm: what the VMM chooses for a Realm; needed for CCA.
         host: what the host does otherwise than the loader: values of axes by their names
             (docs/measure.md lists them).
@@ -92,7 +94,12 @@ def measure(
         MeasurementError: it cannot be measured that way; the error says what is missing or wrong.
     """
     request = PlanRequest(
-        vcpus=vcpus, cpu=cpu, sev_features=sev_features, hashes=hashes, host=host or {}
+        vcpus=vcpus,
+        cpu=cpu,
+        sev_features=sev_features,
+        hashes=hashes,
+        firmware_digest=firmware_digest,
+        host=host or {},
     )
     return measure_request(file, platform, loader, request, realm=realm)
 

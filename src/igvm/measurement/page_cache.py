@@ -103,7 +103,7 @@ def parted(plan: LaunchPlan) -> tuple[LaunchPlan, LaunchPlan]:
 def _fingerprint(plan: LaunchPlan) -> bytes:
     """A digest of all that a measurement looks at: operations, addresses, sources and blobs."""
     rows = plan.rows
-    hasher = hashlib.sha256(len(rows).to_bytes(8, "little"))
+    hasher = hashlib.sha256(len(rows).to_bytes(8, "little") + plan.start)
     for column in ("operation", "gpa", "loaded", "source"):
         hasher.update(rows[column].tobytes())
     for source in rows["source"][rows["source"] < NO_SOURCE].tolist():

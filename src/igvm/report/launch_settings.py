@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from igvm.errors import ValidationError
+from igvm.launch.flash import has_firmware
 from igvm.launch.loader_table import loader_names, loader_of
 from igvm.launch.request import PlanRequest
 from igvm.measurement.measure import hosted_plan
@@ -58,6 +59,11 @@ def _measures(name: str, platform: PlatformType) -> bool:
     return platform in loader_of(name).measures
 
 
+def _is_for(name: str, file: IgvmFile, platform: PlatformType) -> bool:
+    """Whether a loader has anything to do with a file; one that is given firmware may not."""
+    return not loader_of(name).takes_firmware or has_firmware(file, platform)
+
+
 def platforms_of(file: IgvmFile, wanted: Collection[PlatformType] = ()) -> list[PlatformType]:
     """Those of `wanted`, each once, or all platforms of `file` where none is.
 
@@ -98,7 +104,8 @@ def launches(
         if platform not in technologies():
             combinations.append(Launch(platform, "reference"))
             continue
-        names = [name for name in loaders or loaders_of(platform) if _measures(name, platform)]
+        every = [name for name in loaders_of(platform) if _is_for(name, file, platform)]
+        names = [name for name in loaders or every if _measures(name, platform)]
         refused += [
             f"loader {name} does not load {platform.name}" for name in loaders if name not in names
         ]

@@ -40,3 +40,5 @@ class Operation(OpenEnum):
     """Take who vouches for the guest: an ID block, a VBS measurement, a CoRIM document."""
     OTHER = 16
     """Something that the specification has no structure for."""
+    KERNEL_HASHES = 17
+    """Launch the hashes of kernel, initrd and command line, 176 bytes that are no page."""

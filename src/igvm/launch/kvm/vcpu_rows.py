@@ -16,8 +16,8 @@ from igvm.launch.kvm.vmsa_axes import (
     own_vmsa,
     reset_vmsa_of,
 )
-from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA
-from igvm.launch.plan import blank_rows, made_source
+from igvm.launch.kvm.vmsa_rewriting import RESET_VECTOR, VMSA_GPA
+from igvm.launch.plan import Refusal, blank_rows, made_source
 from igvm.launch.processors import signature_of
 from igvm.launch.shaping import appended, assuming, needing
 from igvm.spec.enums import PlatformType
@@ -44,7 +44,13 @@ _NO_CPU = (
 )
 
 
-def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -> LaunchPlan:
+def with_kvm_contexts(
+    plan: LaunchPlan,
+    request: PlanRequest,
+    vmm: VMM | None,
+    *,
+    ap_start: int | None = RESET_VECTOR,
+) -> LaunchPlan:
     """`plan` with one VMSA for every vCPU at its end, as KVM builds and measures them.
 
     The contexts of the file leave their place. Where it is not known how many vCPUs there are, or
@@ -56,6 +62,8 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -
         request: vcpus; cpu, where `vmm` resets a vCPU that has no context in the file;
             sev_features.
         vmm: how contexts get to KVM, where `request` does not say otherwise.
+        ap_start: where vCPUs without a context start but for the first; None where it
+            is not known.
 
     Raises:
         ValidationError: there cannot be so many vCPUs, or there is no such processor.
@@ -97,9 +105,9 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -
     rows["loaded"], rows["measured"] = 1, True
     rows["vp_index"] = indices
     numbers: dict[bytes, int] = {}
-    reset: bytes | None = None
+    resets: dict[int, bytes] = {}
     made: dict[int, bytes] = {}
-    for row, start in enumerate(starts.values()):
+    for row, (index, start) in enumerate(starts.items()):
         if start is not None:
             for name in ("header", "header_type", "flags"):
                 rows[name][row] = contexts[name][own[start]]
@@ -109,12 +117,16 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -
                 made[start] = own_vmsa(vmsa, features, vmm, request.host).pack()
             page = made[start]
         else:
-            if reset is None:
-                plan, reset = _reset(plan, request, features, vmm)
-            page = reset
+            eip = ap_start if index else RESET_VECTOR
+            if eip is None:
+                message = "the firmware does not say where vCPUs but the first start"
+                return plan.refusing(Refusal(message, hint="it can have one vCPU"))
+            if eip not in resets:
+                plan, resets[eip] = _reset(plan, request, features, vmm, eip)
+            page = resets[eip]
         rows["source"][row] = made_source(plan, numbers.setdefault(page, len(numbers)))
     plan = appended(plan, rows, tuple(numbers))
-    sentences = _assumptions(plan, request, features, vmm, is_used=bool(used), reset=reset)
+    sentences = _assumptions(plan, request, features, vmm, is_used=bool(used), starts=[*resets])
     return assuming(plan, *sentences)
 
 
@@ -257,7 +269,7 @@ def guest_features(
 
 
 def _reset(
-    plan: LaunchPlan, request: PlanRequest, features: int, vmm: VMM
+    plan: LaunchPlan, request: PlanRequest, features: int, vmm: VMM, start: int
 ) -> tuple[LaunchPlan, bytes]:
     """The VMSA of a vCPU without a context, and the plan that says what it rests on."""
     signature = 0
@@ -266,7 +278,7 @@ def _reset(
             plan = needing(plan, "cpu", _NO_CPU)
         else:
             signature = signature_of(request.cpu)
-    return plan, reset_vmsa_of(signature, features, vmm, request.host).pack()
+    return plan, reset_vmsa_of(signature, features, vmm, request.host, start).pack()
 
 
 def vcpus_asked_for(count: int) -> str:
@@ -281,9 +293,18 @@ def _assumptions(
     vmm: VMM,
     *,
     is_used: bool,
-    reset: bytes | None,
+    starts: list[int],
 ) -> list[str]:
-    """What the contexts rest on, one sentence each."""
+    """What the contexts rest on, one sentence each.
+
+    Args:
+        plan: what they are for.
+        request: what was asked for.
+        features: SEV_FEATURES of the guest.
+        vmm: who hands them to KVM.
+        is_used: whether there are some of the file.
+        starts: where vCPUs without one start.
+    """
     vcpus = request.vcpus
     sentences = []
     if vcpus is not None:
@@ -295,9 +316,12 @@ def _assumptions(
             "EFER.SVME and CR4.MCE set, CR0.CD and NW clear"
             + (", MXCSR and FCW as after a reset" if vmm.has_cpu_model else "")
         )
-    if reset is not None:
+    if starts:
         signature = signature_of(request.cpu or 0) if vmm.own_reset else 0x600
-        sentences.append(f"vCPUs without a context start in reset, CPU signature {signature:#x}")
+        sentence = f"vCPUs without a context start in reset, CPU signature {signature:#x}"
+        others = [start for start in starts if start != RESET_VECTOR]
+        sentence += f", all but the first at {others[0]:#x}" if others else ""
+        sentences.append(sentence)
     if plan.platform == PlatformType.SEV_ES:
         sentences.append(
             "the FPU is measured, as with legacy-vm-type=off; with QEMU's default it is zeroes"

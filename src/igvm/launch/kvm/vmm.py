@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from igvm.launch.kvm.vmsa_rewriting import kvm_reset_vmsa, reset_vmsa
+from igvm.launch.kvm.vmsa_rewriting import RESET_VECTOR, kvm_reset_vmsa, reset_vmsa
 
 if TYPE_CHECKING:
     from igvm.spec.vmsa import SEVVMSA
@@ -55,6 +55,8 @@ class VMM(NamedTuple):
         """Every field that it lets pass; anything else that is not zero is fatal."""
         return self.taken | (self.dropped or frozenset()) | {"sev_features"}
 
-    def reset(self, signature: int, features: int) -> SEVVMSA:
-        """What KVM measures for a vCPU without a context."""
-        return reset_vmsa(signature, features) if self.own_reset else kvm_reset_vmsa(features)
+    def reset(self, signature: int, features: int, start: int = RESET_VECTOR) -> SEVVMSA:
+        """What KVM measures for a vCPU without a context, which `start`s there if it is QEMU's."""
+        if self.own_reset:
+            return reset_vmsa(signature, features, reset_eip=start)
+        return kvm_reset_vmsa(features)

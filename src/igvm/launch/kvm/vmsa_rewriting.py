@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 VMSA_GPA = 0xFFFFFFFFF000
 """Where KVM says its VMSAs are, whatever a file says (arch/x86/kvm/svm/sev.c)."""
 
+RESET_VECTOR = 0xFFFFFFF0
+"""Where a processor starts after a reset."""
+
 EFER_LME, EFER_LMA, EFER_SVME = 0x100, 0x400, 0x1000
 CR4_PAE, CR4_MCE = 0x20, 0x40
 CR0_PE, CR0_ET, CR0_NW, CR0_CD, CR0_PG = 1, 0x10, 0x20000000, 0x40000000, 0x80000000
@@ -20,7 +23,7 @@ _LOW = 0xFFFFFFFF
 _KVM_SIGNATURE = 0x600
 
 
-def reset_vmsa(signature: int, features: int, *, reset_eip: int = 0xFFFFFFF0) -> SEVVMSA:
+def reset_vmsa(signature: int, features: int, *, reset_eip: int = RESET_VECTOR) -> SEVVMSA:
     """The VMSA of a vCPU in the reset state that QEMU and OpenVMM give it, as KVM measures it.
 
     Args:

@@ -16,7 +16,13 @@ from igvm.measurement.measure import measure_plan
 from igvm.measurement.page_cache import ContentCache
 from igvm.measurement.realm import known
 from igvm.measurement.search.variations import Variation, Way, variations
-from igvm.measurement.search.vmsa_families import MOST_VCPUS, Family, families, family_words
+from igvm.measurement.search.vmsa_families import (
+    MOST_VCPUS,
+    Family,
+    families,
+    family_words,
+    firmware_families,
+)
 from igvm.measurement.technology_table import technologies, technology_of
 from igvm.spec.enums import PlatformType  # noqa: TC001 - msgspec reads annotations
 
@@ -78,6 +84,7 @@ def find(
     cpu: str | int | None = None,
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
+    firmware_digest: bytes | None = None,
     realm: RealmParameters | None = None,
     progress: Progress | None = None,
 ) -> Search:
@@ -96,6 +103,8 @@ def find(
         cpu: the processor, where it is known; else all that QEMU has.
         sev_features: SEV_FEATURES, where they are known.
         hashes: of a kernel that may have been given to the loader.
+        firmware_digest: the SEV-SNP digest after the firmware's pages, for a loader that is given
+            firmware.
         realm: what the VMM chose for a Realm; without it CCA is not searched.
         progress: is called now and then.
 
@@ -115,7 +124,9 @@ def find(
     work: list[tuple[PlatformType, list[Variation], list[Family]]] = []
     refused: dict[str, str] = {}
     for platform in wanted:
-        candidates, refusals = variations(file, platform, names=names, hashes=hashes)
+        candidates, refusals = variations(
+            file, platform, names=names, hashes=hashes, firmware_digest=firmware_digest
+        )
         refused |= {f"{platform.name} {name}": why for name, why in refusals.items()}
         tails: list[Family] = []
         if technology_of(platform).continuation is not None:
@@ -125,6 +136,10 @@ def find(
                 file, platform, most=most, cpu=cpu, sev_features=sev_features,
                 contexts=sorted(contexts),
             )  # fmt: skip
+            if any(way.firmware for variation in candidates for way in variation.ways):
+                tails += firmware_families(
+                    file, platform, most=most, cpu=cpu, sev_features=sev_features
+                )
         work.append((platform, candidates, tails))
     total = sum(len(candidates) for _, candidates, _ in work)
     done = 0
@@ -158,7 +173,7 @@ def _platforms(
 ) -> list[PlatformType]:
     """Where to search."""
     platforms_asked_for = list(file.platform_masks if platforms is None else platforms)
-    fitting = [platform for platform in platforms_asked_for if len(digest) in _sizes(platform)]
+    fitting = fitting_platforms(digest, platforms_asked_for)
     if not fitting:
         names = ", ".join(platform.name for platform in platforms_asked_for) or "no platform"
         message = f"a digest of {len(digest)} bytes is none of {names}"
@@ -169,6 +184,13 @@ def _platforms(
             known(realm)
         return without
     return fitting
+
+
+def fitting_platforms(
+    digest: bytes, platforms: Collection[PlatformType]
+) -> list[PlatformType]:  # fmt: skip
+    """Those of `platforms` that have digests of this size."""
+    return [platform for platform in platforms if len(digest) in _sizes(platform)]
 
 
 def _sizes(platform: PlatformType) -> set[int]:
@@ -213,7 +235,10 @@ class _Search:
         self.tried += 1
         if bare == self.digest:
             self._found(variation, None, 0)
+        given = {way.firmware for way in variation.ways}
         for tail, prepared in zip(tails, entries, strict=True):
+            if tail.firmware not in given:
+                continue
             digests = continuation.after(state, prepared)
             next(digests)
             for count, digest in enumerate(digests, 1):
@@ -225,6 +250,8 @@ class _Search:
         """Take note of the digest after the first `count` VMSAs of a family."""
         platform = variation.plan.platform
         for way in variation.ways:
+            if tail is not None and tail.firmware != way.firmware:
+                continue
             if tail is None:
                 if way.contexts:
                     words = (*way.deviations, CONTEXTS_AXIS.choice(NOBODY).words)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from igvm.errors import FormatError
 from igvm.launch.directives import directives
+from igvm.launch.flash import Flash
 from igvm.launch.kvm.vmm import FPU, VMM
 from igvm.launch.kvm.vmsa_axes import (
     CONTEXTS_AXIS,
@@ -20,8 +22,9 @@ from igvm.launch.kvm.vmsa_axes import (
     own_vmsa,
     reset_vmsa_of,
 )
-from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA, kvm_reset_vmsa
+from igvm.launch.kvm.vmsa_rewriting import RESET_VECTOR, VMSA_GPA, kvm_reset_vmsa
 from igvm.launch.loader_table import loaders
+from igvm.launch.loaders.qemu_kvm import QEMU
 from igvm.launch.processors import CPU_SIGNATURES, signature_of
 from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
@@ -81,6 +84,8 @@ class Family(NamedTuple):
     """The value of the axis `fpu`, where there is one."""
     rdx: int | None = None
     """The CPU signature in RDX of contexts that start in real mode, if not the file's."""
+    firmware: bool = False
+    """Whether they start firmware that the VMM was given, and the file has none of them."""
 
     def host(self, way: Way, count: int) -> dict[str, str]:
         """The first `count` VMSAs as values of axes, after the pages of `way`."""
@@ -127,10 +132,7 @@ def families(
     if platform == PlatformType.SEV_SNP:
         wanted |= int(SEVFeatures.SNP)  # which KVM sets by itself
     values = _features(wanted, platform) if sev_features is None else [sev_features]
-    if cpu is None:
-        signatures = list(dict.fromkeys([*CPU_SIGNATURES.values(), *OTHER_SIGNATURES]))
-    else:
-        signatures = [signature_of(cpu)]
+    signatures = _signatures(cpu)
     found: dict[tuple[tuple[Page, ...], str], Family] = {}
     reset = kvm_reset_vmsa(0)
     differs = any(
@@ -152,6 +154,55 @@ def families(
         for value in (None, *(values if len(sequence) <= MOST_VCPUS else ()))
     ]
     return [*as_they_are, *found.values()]
+
+
+def firmware_families(
+    file: IgvmFile,
+    platform: PlatformType,
+    *,
+    most: int,
+    cpu: str | int | None = None,
+    sev_features: int | None = None,
+) -> list[Family]:
+    """The VMSAs with which QEMU starts the firmware that `file` has below 4 GiB, by itself.
+
+    The first vCPU starts at the reset vector, the others where the firmware says; it has only the
+    first where it does not say.
+
+    Args:
+        file: an open file.
+        platform: SEV-SNP or SEV-ES.
+        most: the largest number of vCPUs to think of.
+        cpu: as for `families`.
+        sev_features: as for `families`.
+    """
+    flash = Flash(directives(file, platform, file.platform_masks[platform]))
+    try:
+        start = flash.ap_start() if len(flash.rows) else None
+    except FormatError:
+        start = None
+    wanted = int(SEVFeatures.SNP) if platform == PlatformType.SEV_SNP else 0
+    values = _features(wanted, platform) if sev_features is None else [sev_features]
+    signatures = _signatures(cpu)
+    made = [
+        family
+        for value in values
+        for fpu in ("", *(choice.value for choice in FPU_AXIS.on(platform)))
+        for family in _by_kvm(
+            {}, value, None if value == wanted else value, signatures,
+            most if start else min(most, 1), fpu=fpu, vmms=[QEMU], ap_start=start or RESET_VECTOR,
+        )
+    ]  # fmt: skip
+    # A value of the axis that changes nothing is no other family.
+    first = {(family.pages, family.cpu): family for family in reversed(made)}
+    return [family._replace(firmware=True) for family in reversed(first.values())]
+
+
+def _signatures(cpu: str | int | None) -> list[int]:
+    """The CPU signatures to try."""
+    if cpu is None:
+        return list(dict.fromkeys([*CPU_SIGNATURES.values(), *OTHER_SIGNATURES]))
+    return [signature_of(cpu)]
 
 
 def _contexts(file: IgvmFile, platform: PlatformType) -> dict[int, SEVVMSA]:
@@ -202,12 +253,14 @@ def _by_kvm(
     most: int,
     *,
     fpu: str,
+    vmms: Iterable[VMM] | None = None,
+    ap_start: int = RESET_VECTOR,
 ) -> Iterator[Family]:
     """What KVM measures for every VMM, and what it would measure if contexts went astray."""
     first = next(index for index in itertools.count() if index not in own)
     last = max(own, default=-1) + 1
     starts = {index: vmsa for index, vmsa in own.items() if index < most}
-    for vmm in _vmms():
+    for vmm in _vmms() if vmms is None else vmms:
         if fpu == "file" and not vmm.has_cpu_model:  # others do what the file says, or do not ask
             continue
         # Firmware is laid out with the signature of one processor, and may run on another.
@@ -223,16 +276,19 @@ def _by_kvm(
             shared = Family(
                 "kvm", (), (vmm.name,), features=features, own=first, most=last, fpu=fpu, rdx=rdx
             )
-            resets = signatures if rdx is None else [rdx]
-            for signature in resets if vmm.own_reset else [None]:
-                reset = (reset_vmsa_of(signature or 0, value, vmm, host).pack(), VMSA_GPA)
+            in_reset = signatures if rdx is None else [rdx]
+            for signature in in_reset if vmm.own_reset else [None]:
+                resets = tuple(
+                    (reset_vmsa_of(signature or 0, value, vmm, host, eip).pack(), VMSA_GPA)
+                    for eip in (RESET_VECTOR, ap_start)
+                )
                 cpu = signature if first < most else None
-                yield shared._replace(pages=_pages(built, reset, most, {}), cpu=cpu)
+                yield shared._replace(pages=_pages(built, resets, most, {}), cpu=cpu)
                 if own and fpu != "file" and rdx is None:
-                    pages = _pages(built, reset, most, {CONTEXTS_AXIS.name: "reset"})
+                    pages = _pages(built, resets, most, {CONTEXTS_AXIS.name: "reset"})
                     yield shared._replace(kind="reset", pages=pages, cpu=signature, own=0, most=0)
             if 0 in built:
-                nobodys = (b"", 0)  # every vCPU has a context
+                nobodys = ((b"", 0),) * 2  # every vCPU has a context
                 pages = _pages(built, nobodys, most, {CONTEXTS_AXIS.name: "copies"})
                 yield shared._replace(kind="copies", pages=pages, own=most)
                 if vmm.has_cpu_model:
@@ -240,15 +296,30 @@ def _by_kvm(
                     yield shared._replace(kind="last", pages=pages)
 
 
-def _pages(built: dict[int, Page], reset: Page, most: int, host: Host) -> tuple[Page, ...]:
-    """The VMSAs of `most` vCPUs, each from the context that `host` gives it or in reset."""
+def _pages(
+    built: dict[int, Page], resets: tuple[Page, ...], most: int, host: Host
+) -> tuple[Page, ...]:
+    """The VMSAs of `most` vCPUs, each from the context that `host` gives it or in reset.
+
+    Args:
+        built: those from contexts, by vCPU.
+        resets: of the first vCPU and of all others.
+        most: how many there are.
+        host: which context each gets.
+    """
     starts = (context_of(index, built, host) for index in range(most))
-    return tuple(reset if start is None else built[start] for start in starts)
+    return tuple(
+        resets[index > 0] if start is None else built[start] for index, start in enumerate(starts)
+    )
 
 
 def _vmms() -> list[VMM]:
     """Every VMM that takes contexts to KVM."""
-    return [loader.vmm for loader in loaders().values() if loader.vmm is not None]
+    return [
+        loader.vmm
+        for loader in loaders().values()
+        if loader.vmm is not None and not loader.takes_firmware
+    ]
 
 
 def _vmm_of(way: Way) -> VMM | None:

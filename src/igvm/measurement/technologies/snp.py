@@ -44,10 +44,11 @@ def digest(
     plan: LaunchPlan, _realm: RealmParameters | None = None, cache: ContentCache | None = None
 ) -> bytes:
     """The launch digest, 48 bytes."""
+    before = plan.start or bytes(_DIGEST)
     if cache is None:
-        return _last(plan, bytes(_DIGEST), None)
+        return _last(plan, before, None)
     body, contexts = parted(plan)
-    running = cache.start("snp", body, lambda part: _last(part, bytes(_DIGEST), cache))
+    running = cache.start("snp", body, lambda part: _last(part, before, cache))
     return _last(contexts, running, cache)
 
 
@@ -95,7 +96,7 @@ def chain(
 
 
 def _chain(plan: LaunchPlan, _realm: RealmParameters | None) -> Iterator[bytes]:
-    return chain(plan)
+    return chain(plan, plan.start or bytes(_DIGEST))
 
 
 def _start(plan: LaunchPlan, cache: ContentCache | None) -> bytes:
