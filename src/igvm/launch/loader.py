@@ -8,7 +8,7 @@ import msgspec
 
 from igvm.errors import LoadError, ValidationError
 from igvm.launch.axes import axis_named, varied
-from igvm.launch.shaping import refusing_wraps
+from igvm.launch.shaping import decoded_by_crate, refusing_wraps, sharing_masks
 from igvm.spec.isolation import VMSA, isolation_of
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
     """The header types that it does nothing with."""
     every_vmsa: bool = False
     """Whether it takes VMSAs of all platforms, whatever their mask."""
+    wraps: tuple[PlatformType, ...] = ()
+    """The platforms on which it has a digest for memory past the end of the address space."""
     shape: Shape
     """From what a platform asks for, as a plan, to the plan of this loader."""
     rules: Rules = no_rules
@@ -109,10 +111,15 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
             raise ValidationError(message, path=file.path)
         for name in request.host:
             axis_named(self.axes_on(platform), name)
-        asked_for = directives(file, platform, mask, every_vmsa=self.every_vmsa)
+        asked_for = directives(
+            file, platform, mask, every_vmsa=self.every_vmsa, any_size=self.is_tool
+        )
         asked_for = msgspec.structs.replace(asked_for, loader=self.name)
         if asked_for.refusals:
             return asked_for
+        asked_for = sharing_masks(asked_for)
+        if self.crate is not None:
+            asked_for = decoded_by_crate(asked_for, refused=not self.is_tool)
         plan = self.shape(asked_for, request)
         if request.host and self.vmm is None and isolation_of(platform).context is VMSA:
             from igvm.launch.kvm.vcpu_rows import with_hosts_contexts
@@ -127,7 +134,8 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
         if platform not in self.measures:
             plan = plan.unmeasured(plan.rows["measured"], f"{self.program} has nothing measured")
             plan = msgspec.structs.replace(plan, is_measured=False)
-        plan = refusing_wraps(plan)
+        if platform not in self.wraps:
+            plan = refusing_wraps(plan)
         return varied(plan, self.axes, request.host)
 
     def axes_on(self, platform: PlatformType) -> tuple[Axis, ...]:

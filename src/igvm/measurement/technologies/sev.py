@@ -10,6 +10,7 @@ from igvm.measurement.host_axes import CONTEXT_ORDER, EMPTY_PAYLOAD
 from igvm.measurement.page_cache import parted
 from igvm.measurement.technology import Continuation, Technology
 from igvm.spec.enums import PlatformType
+from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,5 +86,6 @@ TECHNOLOGY = Technology(
     stream=payload,
     continuation=Continuation(_start, _entry, _after),
     cost=0.5,
+    hashed=dict.fromkeys((Operation.NORMAL, Operation.VP_CONTEXT), PAGE),
     axes=(EMPTY_PAYLOAD, CONTEXT_ORDER),
 )
