@@ -58,7 +58,8 @@ def command(*, path: str | None, every_page: bool, json: str, **launch_options: 
         try:
             plan = request.settings.plan(file, launch)
             if json == "off":
-                print_lines(trace_text(plan, explain(plan, realm=realm, every_page=every_page)))
+                steps = explain(plan, realm=realm, every_page=every_page)
+                print_lines(trace_text(plan, steps, realm=realm))
             else:
                 traces.append(trace(plan, realm=realm, every_page=every_page))
         except IgvmError as error:

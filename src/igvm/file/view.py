@@ -6,8 +6,6 @@ import functools
 import zlib
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import msgspec
-
 from igvm.errors import FormatError, ValidationError
 from igvm.file.header import Header, HeaderSequence
 from igvm.file.platforms import Platform, Platforms
@@ -31,6 +29,7 @@ from igvm.wire.record import Record
 if TYPE_CHECKING:
     import mmap
     import os
+    from collections.abc import Iterator
     from types import TracebackType
 
     import numpy as np
@@ -294,23 +293,27 @@ class IgvmFile(HeaderView):
     @functools.cached_property
     def platforms(self) -> Platforms:
         """The platforms that the file is for, in file order; also by type or name."""
-        by_type: dict[PlatformType, Platform] = {}
-        for header in self.all_of(SupportedPlatform):
-            record = header.record
-            earlier = by_type.get(record.platform_type)
-            if earlier is not None:
-                mask = earlier.mask | record.compatibility_mask
-                by_type[earlier.type] = msgspec.structs.replace(earlier, mask=mask)
-                continue
-            by_type[record.platform_type] = Platform(
+        return Platforms(self._platforms(), self.path)
+
+    def _platforms(self) -> Iterator[Platform]:
+        """A platform for each type, with the mask bits of all headers of the type."""
+        import numpy as np
+
+        table = self.table(SupportedPlatform)
+        types = table.column("platform_type")
+        masks = table.column("compatibility_mask")
+        _, first = np.unique(types, return_index=True)
+        for row in sorted(first.tolist()):
+            header: Header[Any] = self.header(int(table.index[row])).detached()
+            record: SupportedPlatform = header.record
+            yield Platform(
                 type=record.platform_type,
-                mask=record.compatibility_mask,
+                mask=int(np.bitwise_or.reduce(masks[types == types[row]])),
                 version=record.platform_version,
                 highest_vtl=record.highest_vtl,
                 shared_gpa_boundary=record.shared_gpa_boundary,
-                header=header.detached(),
+                header=header,
             )
-        return Platforms(by_type.values(), self.path)
 
     @functools.cached_property
     def platform_masks(self) -> dict[PlatformType, int]:

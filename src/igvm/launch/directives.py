@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from igvm.file.header_extents import memory_columns
-from igvm.launch.plan import NO_SOURCE, PAGE, LaunchPlan, Refusal, blank_rows
+from igvm.launch.plan import NO_SOURCE, PAGE, LaunchPlan, Refusal, blank_rows, exact_sum
 from igvm.spec.directive import ParameterArea, ParameterInsert
 from igvm.spec.enums import PAST_TYPES, HeaderType, PageDataFlags, PageDataType, Section
 from igvm.spec.isolation import ISOLATIONS, VMSA, isolation_of
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from igvm.spec.enums import PlatformType
     from igvm.spec.registry import HeaderSpec
 
-# A file's parameter areas and error ranges are numbers, and the work they make is not bounded by
-# the size of the file. Real ones have kilobytes; more than 1 GiB of each is refused.
 MOST_PAGES = 1 << 18
+"""Pages of all parameter areas that a loader loads: 1 GiB. Real ones have kilobytes."""
 
 OPERATIONS = {
     HeaderType.PAGE_DATA: Operation.NORMAL,
@@ -51,7 +50,7 @@ def directives(
     *,
     every_vmsa: bool = False,
     area_bits: int = 64,
-    has_large_areas: bool = False,
+    any_size: bool = False,
 ) -> LaunchPlan:
     """What `platform` of `file` asks for, as the plan of a loader that does just that.
 
@@ -60,8 +59,8 @@ def directives(
     granules have 4 KiB whatever the file's page size is, a page is as many granules.
 
     What no loader can do is among the refusals: an area that is inserted and was not declared, or
-    is larger than any guest; data of a page or a context that is not in the file; a page size
-    that the platform does not have.
+    more than 1 GiB of them; data of a page or a context that is not in the file; a page size that
+    the platform does not have.
 
     Args:
         file: an open file.
@@ -69,7 +68,7 @@ def directives(
         mask: the bits that stand for it.
         every_vmsa: take the VMSAs of all platforms, for a tool that does not look at masks.
         area_bits: look at so many bits of an area's size.
-        has_large_areas: let areas be of any size, where nobody does work for each page of one.
+        any_size: take parameter areas of any size, where nobody does work for each page of one.
     """
     import numpy as np
 
@@ -93,14 +92,9 @@ def directives(
     if HeaderType.PAGE_DATA in present:
         plan = _with_pages(plan)
     if HeaderType.PARAMETER_INSERT in present:
-        plan = _with_inserts(plan, area_bits, MOST_PAGES if not has_large_areas else 1 << 52)
+        plan = _with_inserts(plan, area_bits, MOST_PAGES if not any_size else 1 << 52)
     if HeaderType.VP_CONTEXT in present:
         plan = _with_contexts(plan)
-    if HeaderType.ERROR_RANGE in present:
-        errors = plan.of(Operation.ERROR_RANGE)
-        if sum(rows["pages"][errors].tolist()) > MOST_PAGES:
-            plan = plan.loading(errors, 0, "the error ranges are larger than any guest")
-            plan = plan.refusing(Refusal("the error ranges are larger than any guest"))
     measured = plan.of(*isolation_of(platform).measured)
     plan.rows["measured"] = measured
     if every_vmsa:
@@ -219,8 +213,11 @@ def _refuse_data(plan: LaunchPlan, is_outside: NDArray[np.bool_]) -> LaunchPlan:
     return plan
 
 
-def _with_inserts(plan: LaunchPlan, area_bits: int, most_pages: int) -> LaunchPlan:
-    """`plan` with the size and the first contents that each inserted area has when it comes."""
+def _with_inserts(plan: LaunchPlan, area_bits: int, most: int) -> LaunchPlan:
+    """`plan` with the size and the first contents that each inserted area has when it comes.
+
+    Areas of more than `most` pages, one or all together, are refused.
+    """
     import numpy as np
 
     rows, file = plan.rows, plan.file
@@ -248,23 +245,27 @@ def _with_inserts(plan: LaunchPlan, area_bits: int, most_pages: int) -> LaunchPl
     sources[outside] = NO_SOURCE
     pages = _pages(sizes)
     rows["pages"][inserts], rows["source"][inserts] = pages, sources
-    is_huge = pages > most_pages
+    is_huge = pages > most
     rows["loaded"][inserts] = np.where(is_huge, np.uint64(0), pages)
     bad = np.flatnonzero(~is_declared | is_huge)
     if len(bad):
         first = int(bad[0])
         number_ = int(wanted[first])
         message = (
-            f"parameter area {number_} has {int(sizes[first]):#x} bytes, more than any guest"
+            f"parameter area {number_} has {int(sizes[first]):#x} bytes, and all areas of a guest "
+            f"may have {most * PAGE:#x}"
             if is_declared[first]
             else f"parameter area {number_} is not declared before it is inserted"
         )
         where = np.zeros(len(rows), bool)
         where[inserts[bad]] = True
         plan = plan.refused(where, message, ParameterInsert.parameter_area_index.__name__)
-    elif sum(pages.tolist()) > most_pages:
+    elif most == MOST_PAGES and (total := exact_sum(pages)) > most:
         where = plan.of(Operation.PARAMETER)
-        message = "the parameter areas are larger than any guest"
+        message = (
+            f"the parameter areas have {total * PAGE:#x} bytes, and all areas of a guest may have "
+            f"{most * PAGE:#x}"
+        )
         plan = plan.loading(where, 0, message).refusing(Refusal(message))
     return plan
 

@@ -8,7 +8,7 @@ import msgspec
 
 from igvm.errors import LoadError, ValidationError
 from igvm.launch.axes import axis_named, varied
-from igvm.launch.shaping import refusing_wraps
+from igvm.launch.shaping import decoded_by_crate, refusing_wraps, sharing_masks
 from igvm.spec.isolation import VMSA, isolation_of
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
     """How many bits of the size of a parameter area it looks at."""
     machines: tuple[str, ...] = ()
     """The machines whose memory its rules know; the first is assumed."""
+    wraps: tuple[PlatformType, ...] = ()
+    """The platforms on which it has a digest for memory past the end of the address space."""
     shape: Shape
     """From what a platform asks for, as a plan, to the plan of this loader."""
     rules: Rules = no_rules
@@ -111,6 +113,9 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
         asked_for = self.directives(file, platform, mask)
         if asked_for.refusals:
             return asked_for
+        asked_for = sharing_masks(asked_for)
+        if self.crate is not None:
+            asked_for = decoded_by_crate(asked_for, refused=not self.is_tool)
         plan = self.shape(asked_for, request)
         if request.host and self.vmm is None and isolation_of(platform).context is VMSA:
             from igvm.launch.kvm.vcpu_rows import with_hosts_contexts
@@ -125,7 +130,8 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
         if platform not in self.measures:
             plan = plan.unmeasured(plan.rows["measured"], f"{self.program} has nothing measured")
             plan = msgspec.structs.replace(plan, is_measured=False)
-        plan = refusing_wraps(plan)
+        if platform not in self.wraps:
+            plan = refusing_wraps(plan)
         return varied(plan, self.axes, request.host)
 
     def directives(self, file: IgvmFile, platform: PlatformType, mask: int) -> LaunchPlan:
@@ -138,8 +144,8 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
             mask,
             every_vmsa=self.every_vmsa,
             area_bits=self.area_bits,
-            # Where nothing is measured, no work goes with the size of an area.
-            has_large_areas=platform not in self.measures,
+            # No work goes with the size of an area where nothing is loaded or measured.
+            any_size=self.is_tool or platform not in self.measures,
         )
         return msgspec.structs.replace(plan, loader=self.name)
 

@@ -160,12 +160,12 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def page_count(self) -> int:
         """Pages that are loaded, contexts included; not the number of rows."""
-        return sum(self.rows["loaded"][self.loads()].tolist())
+        return exact_sum(self.rows["loaded"][self.loads()])
 
     @property
     def measured_pages(self) -> int:
         """Pages that are measured."""
-        return sum(self.rows["loaded"][self.rows["measured"]].tolist())
+        return exact_sum(self.rows["loaded"][self.rows["measured"]])
 
     def content(self, source: int, size: int = PAGE) -> bytes | memoryview:
         """The `size` bytes of a page or a context at `source`."""
@@ -310,6 +310,14 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
             return self
         first = self.missing[0]
         raise MeasurementError(first.message, path=self.file.path, missing=first.parameter)
+
+
+def exact_sum(counts: NDArray[np.uint64]) -> int:
+    """The sum of `counts`, however large; a sum of numpy's own wraps at 2^64."""
+    import numpy as np
+
+    low, high = counts & np.uint64(0xFFFFFFFF), counts >> np.uint64(32)
+    return (int(high.sum()) << 32) + int(low.sum())
 
 
 def made_source(plan: LaunchPlan, number: int) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.launch.plan import NO_SOURCE, PAGE, exact_sum
 from igvm.measurement.measure import require_measured
 from igvm.measurement.page_digests import windows
 from igvm.measurement.technology_table import technology_of
@@ -130,7 +131,7 @@ def _step(rows: Rows, digest: bytes, *, measured: bool) -> Step:
     return Step(
         operation=operation.name,
         gpa=int(first["gpa"]),
-        pages=sum(rows["loaded"].tolist()),
+        pages=exact_sum(rows["loaded"]),
         header=header,
         source=source,
         note=note,
@@ -180,9 +181,11 @@ def _chained(
 
 def _linked(links: Links, chain: Iterator[bytes], *, every_page: bool) -> Iterator[Step]:
     """The steps for links that are no pages: one for all of them, or one each."""
-    digests = list(itertools.islice(chain, len(links.notes)))
-    notes = links.notes if every_page else (links.summary,)
-    for note, digest in zip(notes, digests if every_page else digests[-1:], strict=False):
+    digests: Iterator[bytes] = itertools.islice(chain, links.links)
+    notes = links.notes
+    if not every_page:
+        notes, digests = (links.summary,), iter(deque(digests, maxlen=1))
+    for note, digest in zip(notes, digests, strict=False):
         yield Step(
             operation=links.operation,
             gpa=None,

@@ -231,9 +231,9 @@ def _fields(side: _Side, index: int) -> dict[str, str]:
         header = int(plan.rows["header"][side.pages.row[index]])
         fields: dict[str, str] = {}
         for place, register in enumerate(registers(plan, source, header)):
-            name = register_name(plan.file.architecture, register.register_name).name
-            value = int.from_bytes(register.register_value, "little")
-            fields[f"register {place}"] = f"VTL {register.vtl} {name} {value:#x}"
+            name = register_name(plan.file.architecture, int(register["register_name"])).name
+            value = int.from_bytes(register["register_value"].tobytes(), "little")
+            fields[f"register {place}"] = f"VTL {register['vtl']} {name} {value:#x}"
         return fields
     if context is None:
         return {"bytes": bytes(plan.content(source)).hex()}

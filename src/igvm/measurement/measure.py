@@ -10,8 +10,10 @@ from igvm.errors import MeasurementError
 from igvm.file.argument_kinds import require_file
 from igvm.launch.axes import axis_named, varied
 from igvm.launch.loader_table import loader_of
+from igvm.launch.plan import exact_sum
 from igvm.launch.planning import plan_for
 from igvm.launch.request import PlanRequest
+from igvm.measurement.hashing_limit import require_bounded
 from igvm.measurement.realm import known
 from igvm.measurement.technology_table import technologies, technology_of
 from igvm.spec.enums import PlatformType  # noqa: TC001 - msgspec reads annotations
@@ -234,6 +236,7 @@ def require_measured(plan: LaunchPlan, realm: RealmParameters | None) -> LaunchP
         message = f"loader {plan.loader} leads to no launch measurement of {plan.platform.name}"
         raise MeasurementError(message, path=plan.file.path)
     plan.require_loadable().require_known()
+    require_bounded(plan, technology)
     if "realm" in technology.parameters:
         known(realm)
     return plan
@@ -246,7 +249,7 @@ def counts(plan: LaunchPlan) -> dict[str, int]:
     where = plan.loads()
     operations, loaded = plan.rows["operation"][where], plan.rows["loaded"][where]
     return {
-        Operation(number).name: int(loaded[operations == number].sum())
+        Operation(number).name: exact_sum(loaded[operations == number])
         for number in np.flatnonzero(np.bincount(operations, minlength=1)).tolist()
     }
 

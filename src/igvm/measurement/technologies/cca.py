@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from igvm.errors import MeasurementError
-from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.launch.plan import NO_SOURCE, PAGE, exact_sum
 from igvm.measurement.host_axes import AREA_PAGES, EMPTY_CONTENTS, REGISTERS
 from igvm.measurement.page_digests import PageDigests, page_sources, windows
 from igvm.measurement.realm import RealmParameters, known
@@ -192,7 +192,7 @@ def chain(
 def _links_of(plan: LaunchPlan, rows: Rows) -> int:
     """A granule has a link; a context has one if its REC can be run."""
     if rows["operation"][0] != Operation.VP_CONTEXT:
-        return sum(rows["loaded"].tolist())
+        return exact_sum(rows["loaded"])
     source = int(rows["source"][0])
     return CCAContext.unpack_from(plan.content(source, CCAContext.SIZE)).flags & 1
 
@@ -201,13 +201,13 @@ def _links_before(plan: LaunchPlan, realm: RealmParameters | None) -> Iterator[L
     """The creation of the Realm, and the RTT entries that become RAM, which RMM 1.x measures."""
     realm = known(realm)
     created = f"IPA of {realm.s2sz} bits"
-    yield Links("REALM", created, (created,))
+    yield Links("REALM", created, 1, (created,))
     for base, top in measured_ripas(realm, algorithm_of(plan)):
         notes = tuple(
             f"{start:#x} to {end:#x}" for start, end in ripas_entries(base, top, realm.s2sz)
         )
         entries = f", {len(notes)} entries" if len(notes) > 1 else ""
-        yield Links("RIPAS", f"{base:#x} to {top:#x}{entries}", notes)
+        yield Links("RIPAS", f"{base:#x} to {top:#x}{entries}", len(notes), notes)
 
 
 TECHNOLOGY = Technology(
@@ -222,5 +222,6 @@ TECHNOLOGY = Technology(
     assumptions=assumptions,
     parameters=("realm",),
     cost=0.9,
+    hashed=dict.fromkeys(_EXTENDING, 3 << 10),
     axes=(AREA_PAGES, EMPTY_CONTENTS, REGISTERS),
 )

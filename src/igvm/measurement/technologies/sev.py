@@ -89,5 +89,6 @@ TECHNOLOGY = Technology(
     stream=payload,
     continuation=Continuation(_start, _entry, _after),
     cost=0.5,
+    hashed=dict.fromkeys((Operation.NORMAL, Operation.VP_CONTEXT), PAGE),
     axes=(EMPTY_PAYLOAD, CONTEXT_ORDER),
 )

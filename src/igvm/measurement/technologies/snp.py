@@ -125,6 +125,7 @@ TECHNOLOGY = Technology(
     chain=_chain,
     continuation=Continuation(_start, _entry, _after),
     cost=1.3,
+    hashed=dict.fromkeys(PAGE_TYPE, 2 << 10),
     leaves_page_digests=True,
     axes=(AREA_PAGES, ZERO_PAGES, CONTEXT_ORDER),
 )

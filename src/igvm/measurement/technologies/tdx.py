@@ -132,5 +132,6 @@ TECHNOLOGY = Technology(
     digest=digest,
     stream=stream,
     cost=1.5,
+    hashed={Operation.NORMAL: _MEASURED} | dict.fromkeys(ADDED, _RECORD),
     axes=(AREA_PAGES, EMPTY_CONTENTS, SHARED_PAGES),
 )
