@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from igvm.cli.launch_values import Digest, HostChoice, Processor, Realm, VcpuNumbers
+from igvm.cli.launch_values import (
+    Digest,
+    HostChoice,
+    MachineName,
+    MemorySize,
+    Processor,
+    Realm,
+    VcpuNumbers,
+)
 from igvm.cli.option_records import LAUNCH, Argument, Option
 from igvm.cli.values import EnumName, FilePath, Group, Hexadecimal, Value
 
@@ -102,6 +110,23 @@ HOST = Option(
     HostChoice(),
     metavar="AXIS=VALUE",
     multiple=True,
+    group=LAUNCH,
+)
+MACHINE = Option(
+    "machine",
+    ("--machine",),
+    "The machine that QEMU makes: q35, pc, microvm or isapc, with ,vga=none for -vga none or "
+    "-nodefaults. q35 with its VGA adapter is assumed.",
+    MachineName(),
+    metavar="NAME[,vga=none]",
+    group=LAUNCH,
+)
+MEMORY = Option(
+    "memory",
+    ("--memory",),
+    "How much memory it has, such as 512M or 2G; 128M is assumed, as by QEMU.",
+    MemorySize(),
+    metavar="SIZE",
     group=LAUNCH,
 )
 BARE = Option("bare", ("--bare",), "Print one digest and nothing else.")
