@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.cli.launch_options import LOADER, loader_families
+import click
+
+from igvm.cli.launch_options import LOADER, MACHINE, MEMORY, VCPUS, loader_families
+from igvm.cli.launch_request import usage_errors
 from igvm.cli.messages import FOUND, UNREADABLE, complain, os_message
 from igvm.cli.options import FILES, JSON, MOST, RULE_SETS, RULES, SEVERITY
 from igvm.cli.streams import STDIN, print_json, print_lines, read_input
@@ -13,6 +16,7 @@ from igvm.cli.verb import is_given, verb
 
 if TYPE_CHECKING:
     from igvm.checks.finding import Severity
+    from igvm.launch.machine import Machine
     from igvm.report.check_results import Checked
 
 
@@ -33,11 +37,19 @@ JUDGED_LOADER = LOADER._replace(
 )
 
 
+JUDGED_VCPUS = VCPUS._replace(
+    help="How many vCPUs the machine has; one is assumed, and of several the most are judged."
+)
+
+
 @verb(
     "check",
     FILES,
     RULES,
     JUDGED_LOADER,
+    MACHINE,
+    MEMORY,
+    JUDGED_VCPUS,
     SEVERITY,
     MOST,
     JSON,
@@ -48,6 +60,9 @@ def command(
     paths: tuple[str, ...],
     rules: tuple[str, ...],
     loader: tuple[str, ...],
+    machine: Machine | None,
+    memory: int | None,
+    vcpus: tuple[int, ...] | None,
     severity: str,
     most: int,
     json: str,
@@ -55,9 +70,10 @@ def command(
     """Check files against the specification, the reference and loaders.
 
     --loader asks whether a file boots there, and what the loader ignores or changes; it stands
-    instead of --rules, unless that is given too. Exits with 1 if there is an error in any file,
-    and with 3 if a file cannot be read. Warnings and notes do not count. `igvm rules` explains
-    the rules.
+    instead of --rules, unless that is given too. For QEMU, --machine, --memory and --vcpus say on
+    what, and what they leave open is assumed and printed. Exits with 1 if there is an error in any
+    file, and with 3 if a file cannot be read. Warnings and notes do not count. `igvm rules`
+    explains the rules.
     """
     from igvm import report
     from igvm.checks.finding import Severity
@@ -65,11 +81,13 @@ def command(
     rule_sets = tuple(name for name in RULE_SETS if name in rules)
     if loader and not is_given("rules"):
         rule_sets = ()
+    launched_on = _machine(machine, memory, max(vcpus) if vcpus else None, loader)
+    least = Severity[severity.upper()]
     files: list[Checked] = []
     code = 0
     for path in paths:
         try:
-            checked = _check(path, rule_sets, loader, Severity[severity.upper()], most)
+            checked = _check(path, rule_sets, loader, launched_on, severity=least, most=most)
         except OSError as error:
             complain(os_message(error))
             code = UNREADABLE
@@ -85,8 +103,40 @@ def command(
     return code
 
 
+def _machine(
+    machine: Machine | None, memory: int | None, vcpus: int | None, loaders: tuple[str, ...]
+) -> Machine | None:
+    """The machine that the options describe; None where nothing was said of one.
+
+    Raises:
+        UsageError: no loader takes one, or it cannot have so much memory.
+    """
+    from igvm.launch.loader_table import loader_of
+
+    if machine is None and memory is None and vcpus is None:
+        return None
+    if not any(loader_of(name).machines for name in loaders):
+        message = "--machine, --memory and --vcpus are for the loaders of QEMU: add --loader qemu"
+        raise click.UsageError(message)
+    import msgspec
+
+    from igvm.launch.machine import Machine
+    from igvm.launch.programs.qemu_machines import qemu_machine
+
+    whole = msgspec.structs.replace(machine or Machine(), memory=memory, vcpus=vcpus)
+    with usage_errors():
+        qemu_machine(whole)
+    return whole
+
+
 def _check(
-    path: str, rule_sets: tuple[str, ...], loaders: tuple[str, ...], severity: Severity, most: int
+    path: str,
+    rule_sets: tuple[str, ...],
+    loaders: tuple[str, ...],
+    machine: Machine | None,
+    *,
+    severity: Severity,
+    most: int,
 ) -> Checked:
     """What the rules and the loaders say to one file.
 
@@ -108,4 +158,6 @@ def _check(
             with open(path, "rb") as stream:
                 data = stream.read()
         return report.unreadable(error, data, rule_sets or ("spec",))
-    return report.checked(file, rule_sets, loaders=loaders, severity=severity, most=most)
+    return report.checked(
+        file, rule_sets, loaders=loaders, machine=machine, severity=severity, most=most
+    )

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from igvm.cli.launch_values import Digest, HostChoice, Processor, Realm, VcpuNumbers
+from igvm.cli.launch_values import (
+    Digest,
+    HostChoice,
+    MachineName,
+    MemorySize,
+    Processor,
+    Realm,
+    VcpuNumbers,
+)
 from igvm.cli.option_records import LAUNCH, Argument, Option
 from igvm.cli.values import EnumName, FilePath, Group, Hexadecimal, Name, Value
 
@@ -140,6 +148,23 @@ DUMP_VMSA = Option(
     "Write the measured VMSAs to the folder DIR, as vmsa0.bin, vmsa1.bin and so on.",
     FilePath(),
     metavar="DIR",
+)
+MACHINE = Option(
+    "machine",
+    ("--machine",),
+    "The machine that QEMU makes: q35, pc, microvm or isapc, with ,vga=none for -vga none or "
+    "-nodefaults. q35 with its VGA adapter is assumed.",
+    MachineName(),
+    metavar="NAME[,vga=none]",
+    group=LAUNCH,
+)
+MEMORY = Option(
+    "memory",
+    ("--memory",),
+    "How much memory it has, such as 512M or 2G; 128M is assumed, as by QEMU.",
+    MemorySize(),
+    metavar="SIZE",
+    group=LAUNCH,
 )
 BARE = Option("bare", ("--bare",), "Print one digest and nothing else.")
 EXPECT = Option(

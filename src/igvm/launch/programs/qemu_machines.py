@@ -212,5 +212,5 @@ def assumptions(machine: Machine) -> tuple[str, ...]:
         parts.append(f"{machine.vcpu_count} vCPU")
     sentences = [", ".join(parts)] if parts else []
     if not found.was_run:
-        sentences.append(f"where things lie on {found.name} was read in its source and not run")
+        sentences.append(f"where things lie on {found.name} was read in the source and not run")
     return tuple(sentences)
