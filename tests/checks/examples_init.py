@@ -45,7 +45,10 @@ CORIM: dict[str, Example] = {
     "corim-twice": (SNP_GUEST.after("document", more=SNP_GUEST.headers["document"]), set()),
     "corim-signature-order": (SNP_GUEST.but(document=None), {"data-unreferenced"}),
     "corim-empty": (SNP_GUEST.but(signature={"size_bytes": 0}), {"data-unreferenced"}),
-    "corim-tag": (SNP_GUEST.data(document=b"\xd9\x01\xf6\xa0\0\0\0\0"), set()),
+    "corim-cbor": (SNP_GUEST.data(document=b"\xd9\x01\xf5\xa1\x00\x60\0\0"), set()),
+    "corim-tag": (SNP_GUEST.data(document=b"\xd9\x01\xf7\xa1\x00\x62no"), set()),
+    "corim-older-form": (SNP_GUEST.data(document=b"\xd9\x01\xf6\xa1\x00\x62no"), set()),
+    "corim-profile": (SNP_GUEST.data(document=b"\xd9\x01\xf5\xa1\x03\x62no"), set()),
     "version-string-twice": (SNP_GUEST.after("text", more=raw.header(0x107, b"")), set()),
     "version-string-utf8": (SNP_GUEST.but(text=raw.header(0x80000107, b"1.\xff.3")), set()),
 }

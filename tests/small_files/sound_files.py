@@ -125,8 +125,8 @@ X64 = igvm.HvX64Register
 _P384 = bytes(range(1, 49)) + bytes(24)
 SIGNATURE = igvm.SNPSignature(r_comp=_P384, s_comp=_P384)
 KEY = igvm.SNPPublicKey(curve=2, qx=_P384, qy=_P384)
-_DOCUMENT = b"\xd9\x01\xf5\xa1\x00\x60\x00\x00"
-_COSE = b"\xd2\x84\x40\xa0\xf6\x40\x00\x00"
+_DOCUMENT = b"\xd9\x01\xf5\xa1\x00\x62id"
+_COSE = b"\xd2\x84\x40\xa0\xf6\x42\x00\x00"
 NATIVE_CONTEXT = igvm.NativeContextX64(rip=0x1000, code_attributes=0xA09B, data_attributes=0xC093)
 CS = igvm.HvSegmentRegister(limit=0xFFFFFFFF, selector=8, attributes=0xA09B).pack()
 REGISTERS = ((X64.RIP, 0x300000), (X64.CR3, 0x800000), (X64.CS, CS))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from igvm.checks.inspection.data_extents import DataExtents
     from igvm.checks.inspection.guest_memory import NamedMemory
     from igvm.checks.inspection.inspected_contexts import InspectedContexts
+    from igvm.checks.inspection.inspected_corims import InspectedCorim
     from igvm.checks.inspection.parameter_areas import ParameterAreas
     from igvm.file.view import IgvmFile
 
@@ -218,6 +219,13 @@ class InspectedFile:
         from igvm.checks.inspection.cpuid_pages import read_cpuid_pages
 
         return read_cpuid_pages(self)
+
+    @functools.cached_property
+    def corims(self) -> list[InspectedCorim]:
+        """CoRIM documents and signatures."""
+        from igvm.checks.inspection.inspected_corims import read_corims
+
+        return read_corims(self)
 
     # File data.
 
