@@ -30,6 +30,7 @@ from tests.small_files.raw import (
     error_range,
     insert,
     page,
+    page_tables,
     parameter,
     policy,
     region,
@@ -447,6 +448,10 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("relocation", OPENVMM): Example(bytes_for(SNP, REGION, LOW_PAGE), FINE_SNP),
     ("relocation-vtl", OPENVMM): Example(
         bytes_for(VBS, region(0x200000, high=1 << 32), LOW_PAGE), bytes_for(VBS, REGION, LOW_PAGE)
+    ),
+    ("relocation-boundary", OPENVMM): Example(
+        bytes_for(VBS, REGION, page_tables(0x400000, vtl=2), LOW_PAGE),
+        bytes_for(VBS, REGION, page_tables(0x401000, vtl=2), LOW_PAGE),
     ),
     ("relocation-twice", OPENVMM): Example(
         bytes_for(VBS, REGION, region(0x300000, vtl=2, high=1 << 32), LOW_PAGE),
