@@ -27,6 +27,7 @@ SUBJECTS = (
     "order_rules",
     "address_rules",
     "start_rules",
+    "firmware_rules",
     "native_register_rules",
     "vmsa_rules",
     "kvm_register_rules",

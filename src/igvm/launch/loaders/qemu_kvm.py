@@ -9,6 +9,7 @@ from igvm.launch.kvm.vcpu_rows import with_kvm_contexts
 from igvm.launch.kvm.vmm import BASIC, DEBUG_AND_XCR0, FPU, PAST_THE_REGISTERS, VMM
 from igvm.launch.loader import Loader
 from igvm.launch.loaders import qemu_tcg
+from igvm.launch.programs.ovmf import ovmf_rules
 from igvm.launch.programs.qemu import IGVM_C, IGVM_RUN, SEV_C, UNKNOWN, in_qemus_order, shared_rules
 from igvm.spec.enums import PageDataType, PlatformType
 from igvm.spec.operations import Operation
@@ -260,8 +261,17 @@ def rules() -> Iterator[LoaderRule]:
         IGVM_C,
         identity_rules.policy_twice,
     )
+    yield LoaderRule(
+        "map-room",
+        NOTE,
+        "{who} writes every range of memory that the machine has into the map, and where there are "
+        "more than fit, one parameter is written over the other",
+        IGVM_C,
+        parameter_rules.map_room,
+    )
     yield from shared_rules()
     yield from kvm_rules(QEMU)
+    yield from ovmf_rules()
 
 
 LOADER = Loader(
