@@ -86,7 +86,7 @@ RELOCATION: dict[str, Example] = {
     ),
     "relocation-home": (VBS_GUEST.but(region={"minimum_relocation_gpa": 0x10000000}), set()),
     "relocation-overlap": (
-        VBS_GUEST.but(region={"relocation_region_size": 0x601000}),
+        VBS_GUEST.but(region={"relocation_region_size": 0x602000}),
         set(),
     ),
     "relocation-vtl": (
@@ -103,14 +103,18 @@ PAGE_TABLE: dict[str, Example] = {
         VBS_GUEST.after(
             "tables",
             more=igvm.PageTableRelocation(
-                compatibility_mask=1, vtl=2, gpa=0xC00000, size=0x1000, used_size=0x1000
+                compatibility_mask=1, vtl=2, gpa=0xC01000, size=0x1000, used_size=0x1000
             ),
         ),
         set(),
     ),
     "page-table-insert": (VBS_GUEST.but(insert={"gpa": 0x802000}), set()),
+    "page-table-boundary": (
+        VBS_GUEST.but(tables={"gpa": 0x800000, "used_size": 0x3000}),
+        set(),
+    ),
     "page-table-root": (
-        VBS_GUEST.data(vbs=raw.register_list(REGISTERS[0], (X64.CR3, 0x804000), vtl=2)),
+        VBS_GUEST.data(vbs=raw.register_list(REGISTERS[0], (X64.CR3, 0x805000), vtl=2)),
         set(),
     ),
 }

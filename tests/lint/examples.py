@@ -24,6 +24,7 @@ from tests.small_files.guests import (
     bytes_for,
     guest_bytes,
 )
+from tests.small_files.ovmf_pages import SEC_MEM, ovmf_page
 from tests.small_files.raw import (
     area,
     at,
@@ -31,6 +32,7 @@ from tests.small_files.raw import (
     error_range,
     insert,
     page,
+    page_tables,
     parameter,
     policy,
     region,
@@ -95,6 +97,7 @@ def leaves(*asked_for: tuple[int, int, int]) -> bytes:
     return bytes_for(SNP, page(0x1000, at(0), kind=2), data=cpuid_leaves(*asked_for))
 
 
+OVMF = ovmf_page((0x800000, 0x1000, SEC_MEM))
 RIP, TR = 0x20010, 0x60007
 LOW_PAGE = page(0x1000)
 REGION = region(0x200000, vtl=2, high=1 << 32)
@@ -181,6 +184,10 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("memory-map", TCG): Example(resting(area(0), parameter(MEMORY_MAP, 0)), FINE),
     ("memory-map", CH_KVM): Example(bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0)), FINE_RAM),
     ("memory-map", OPENVMM): Example(bytes_for(VBS, area(0), parameter(MEMORY_MAP, 0)), FINE_VBS),
+    ("map-room", QEMU_SNP): Example(
+        bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0), parameter(VP_COUNT, 0, 192), LOW_PAGE),
+        bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0), LOW_PAGE),
+    ),
     ("area-size", TCG): Example(resting(area(0, 1 << 31)), resting(area(0, 1 << 30))),
     ("area-empty", QEMU_SNP): Example(
         bytes_for(SNP, area(0, 0), insert(0, 0x1000)),
@@ -309,6 +316,11 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         TWO_VPS,
     ),
     ("context-gpa", TCG): Example(native(gpa=0x1000), native()),
+    ("context-fallback", QEMU_SNP): Example(native(), FINE_SNP),
+    ("firmware-metadata", QEMU_SNP): Example(
+        bytes_for(SNP, page(RESET_PAGE, at(0)), data=OVMF),
+        bytes_for(SNP, page(RESET_PAGE, at(0)), page(0x800000), data=OVMF),
+    ),
     # native
     ("gs-base", TCG): Example(native(gs_base=0x1000), native(gs_base=0x1000, data_base=0x1000)),
     ("rflags", TCG): Example(native(rflags=0), native()),
@@ -477,6 +489,10 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("relocation", OPENVMM): Example(bytes_for(SNP, REGION, LOW_PAGE), FINE_SNP),
     ("relocation-vtl", OPENVMM): Example(
         bytes_for(VBS, region(0x200000, high=1 << 32), LOW_PAGE), bytes_for(VBS, REGION, LOW_PAGE)
+    ),
+    ("relocation-boundary", OPENVMM): Example(
+        bytes_for(VBS, REGION, page_tables(0x400000, vtl=2), LOW_PAGE),
+        bytes_for(VBS, REGION, page_tables(0x401000, vtl=2), LOW_PAGE),
     ),
     ("relocation-twice", OPENVMM): Example(
         bytes_for(VBS, REGION, region(0x300000, vtl=2, high=1 << 32), LOW_PAGE),

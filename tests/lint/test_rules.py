@@ -12,7 +12,7 @@ from igvm.launch.lint import all_rules, lint, rules_of
 from igvm.launch.loader_table import loaders_named
 from tests.lint.examples import EXAMPLES, FINE, FINE_RAM, FINE_SNP, FINE_VBS, Example
 from tests.small_files.guests import NATIVE, SNP, VBS, bytes_for
-from tests.small_files.raw import page
+from tests.small_files.raw import header, page
 
 if TYPE_CHECKING:
     from igvm.launch.lint.loader_rule import LoaderRule
@@ -127,6 +127,16 @@ def test_the_reference_reads() -> None:
     assert not igvm.lint(igvm.parse(FINE), "reference")
     (finding,) = igvm.lint(igvm.parse(bytes_for(NATIVE, page(0x1001))), "reference")
     assert finding.rule.startswith("igvm-0.5/")
+
+
+@pytest.mark.parametrize("kind", [0x107, 0x80000107], ids=["needed", "optional"])
+def test_a_version_string_is_refused_by_those_who_read_with_the_crate(kind: int) -> None:
+    """No release of the igvm crate knows the type, nor the bit that would let it skip one."""
+    data = bytes_for((NATIVE, SNP, VBS), header(kind, b"1.2"), page(0x1000))
+    assert not [each for each in igvm.check(igvm.parse(data)) if "version" in each.rule]
+    for name in LOADERS:
+        refused = first_findings(data, name).get(f"loader/{name}/refused")
+        assert (igvm.loaders()[name].crate is not None) == (refused is not None)
 
 
 def test_most_limits_what_is_listed() -> None:

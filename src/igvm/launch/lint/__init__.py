@@ -29,6 +29,7 @@ SUBJECTS = (
     "address_rules",
     "qemu_region_rules",
     "start_rules",
+    "firmware_rules",
     "native_register_rules",
     "native_kvm_register_rules",
     "vmsa_rules",

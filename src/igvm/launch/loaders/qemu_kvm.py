@@ -9,6 +9,7 @@ from igvm.launch.kvm.vcpu_rows import with_kvm_contexts
 from igvm.launch.kvm.vmm import BASIC, DEBUG_AND_XCR0, FPU, PAST_THE_REGISTERS, VMM
 from igvm.launch.loader import Loader
 from igvm.launch.loaders import qemu_tcg
+from igvm.launch.programs.ovmf import ovmf_rules
 from igvm.launch.programs.qemu import (
     IGVM_C,
     IGVM_RUN,
@@ -334,8 +335,17 @@ def rules() -> Iterator[LoaderRule]:
         NATIVE,
     )
     yield from native_rules()
+    yield LoaderRule(
+        "map-room",
+        NOTE,
+        "{who} writes every range of memory that the machine has into the map, and where there are "
+        "more than fit, one parameter is written over the other",
+        IGVM_C,
+        parameter_rules.map_room,
+    )
     yield from shared_rules()
     yield from kvm_rules(QEMU)
+    yield from ovmf_rules()
 
 
 LOADER = Loader(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from igvm.checks.rule import Many, headers
 from igvm.spec.directive import ParameterArea
 from igvm.spec.enums import HeaderType
+from igvm.spec.payload import MemoryMapEntry
 
 if TYPE_CHECKING:
     from igvm.checks.rule import Found
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 H = HeaderType
 
+_MOST_MAPS = 100
+"""Memory maps that are looked at; a file has one."""
 _LEAST = {
     H.VP_COUNT_PARAMETER: 4,
     H.ENVIRONMENT_INFO_PARAMETER: 4,
@@ -61,6 +64,33 @@ def memory_map(inspected: InspectedLaunch) -> Found:
     index = inspected.met(H.MEMORY_MAP)
     if len(index):
         yield Many(index, "", "the file asks for a memory map")
+
+
+def map_room(inspected: InspectedLaunch) -> Found:
+    """edk2's parameter area is such a one: 8 ranges, and the number of vCPUs at 0xc0.
+
+    edk2 reads ranges until one has no pages, so the number is read as part of a ninth. The map is
+    QEMU's e820 table: how many ranges it has depends on the machine, and plain ones have fewer.
+    """
+    import numpy as np
+
+    areas = inspected.areas
+    is_map = areas.user_type == H.MEMORY_MAP
+    found: list[tuple[int, int, int]] = []
+    maps = np.flatnonzero(is_map)[:_MOST_MAPS]
+    for index, area in zip(areas.user[maps], areas.user_area[maps], strict=True):
+        others = np.flatnonzero((areas.user_area == area) & ~is_map & (areas.user_offset > 0))
+        if len(others):
+            first = others[areas.user_offset[others].argmin()]
+            found.append((int(index), int(areas.user_type[first]), int(areas.user_offset[first])))
+    if found:
+
+        def describe(row: int) -> str:
+            _, kind, offset = found[row]
+            room = offset // MemoryMapEntry.SIZE
+            return f"there is room for {room} ranges before {HeaderType(kind).name} at {offset:#x}"
+
+        yield Many([index for index, _, _ in found], "", describe)
 
 
 def area_empty(inspected: InspectedLaunch) -> Found:
