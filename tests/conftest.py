@@ -1,7 +1,8 @@
 """Fixtures for what lies outside the tests: the corpus of real files and the reference program.
 
-A test that takes `corpus`, `corpus_file` or `oracle` gets the marker of that name, so that
-`-m "not oracle"` works without saying it twice. What is missing is skipped, and the reasons are
+A test that takes `corpus`, `corpus_file` or `oracle` gets the marker of that name, and one that
+takes a path of Debian's firmware the marker `firmware`, so that `-m "not oracle"` works without
+saying it twice. What is missing is skipped, and the reasons are
 counted at the end of the run. With `CI=true` a missing reference program fails instead.
 """
 
@@ -41,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("corpus")
         if "oracle" in fixtures:
             item.add_marker("oracle")
+        if "firmware_path" in fixtures or "hashing_path" in fixtures:
+            item.add_marker("firmware")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -364,7 +364,7 @@ save(sys.argv[1], parts())
 def test_what_a_killed_run_leaves(tmp_path: Path, system: str, left: int) -> None:
     """Nothing where files can do without a name; else a file that the next run finds and names."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", KILLED, tmp_path / "new", system]
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "new"), system]
     done = subprocess.run(command, check=False, env=environment)
     assert -signal.SIGKILL == done.returncode
     assert left == len(names(tmp_path))

@@ -14,6 +14,7 @@ def main() -> None:
 
         sys.stdout.write(f"igvm {__version__}\n")
         return
+    _hold_standard_files()
     if sys.stderr is None:  # the caller has closed it
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
     if sys.stdout is None:
@@ -31,6 +32,18 @@ def main() -> None:
         _leave(130)
     except SystemExit as end:
         _leave(end.code if isinstance(end.code, int) else 0)
+
+
+def _hold_standard_files() -> None:
+    """Keep a file that is opened from the place of a standard one that the caller has closed.
+
+    Whatever the interpreter or a library says of an error would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
 
 
 def _leave(code: int) -> None:

@@ -8,9 +8,9 @@ import click
 
 from igvm.cli.launch_options import LOADER, MACHINE, MEMORY, VCPUS, loader_families
 from igvm.cli.launch_request import usage_errors
-from igvm.cli.messages import FOUND, UNREADABLE, complain, os_message
+from igvm.cli.messages import FOUND, UNREADABLE, complain, complain_of, os_message
 from igvm.cli.options import FILES, JSON, MOST, RULE_SETS, RULES, SEVERITY
-from igvm.cli.streams import STDIN, print_json, print_lines, read_input
+from igvm.cli.streams import STDIN, input_bytes, print_json, print_lines
 from igvm.cli.values import Group
 from igvm.cli.verb import is_given, verb
 
@@ -77,6 +77,7 @@ def command(
     """
     from igvm import report
     from igvm.checks.finding import Severity
+    from igvm.errors import FormatError
 
     rule_sets = tuple(name for name in RULE_SETS if name in rules)
     if loader and not is_given("rules"):
@@ -91,6 +92,9 @@ def command(
         except OSError as error:
             complain(os_message(error))
             code = UNREADABLE
+            continue
+        except FormatError as error:
+            code = complain_of(error)
             continue
         files.append(checked)
         has_errors = any(result.errors for result in checked.results)
@@ -141,23 +145,21 @@ def _check(
     """What the rules and the loaders say to one file.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened or read.
+        FormatError: it goes on beyond what is read of a pipe or a device.
     """
     from igvm import report
     from igvm.errors import FormatError
-    from igvm.file.read import open as open_path
-    from igvm.file.read import parse
+    from igvm.file.read import view
+    from igvm.storage.file_bytes import START
 
-    data = b""
+    data = input_bytes(path)
     try:
-        if path == "-":
-            data = read_input()
-        file = parse(data, path=STDIN) if path == "-" else open_path(path)
+        file = view(data, STDIN if path == "-" else path)
     except FormatError as error:
-        if path != "-":
-            with open(path, "rb") as stream:
-                data = stream.read()
-        return report.unreadable(error, data, rule_sets or ("spec",))
+        if data.has_more and len(data.buffer) > START:
+            raise  # what follows is not known, and a verdict is about a whole file
+        return report.unreadable(error, data.buffer, rule_sets or ("spec",))
     return report.checked(
         file, rule_sets, loaders=loaders, machine=machine, severity=severity, most=most
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 
 _SNP_DIGEST_SIZE = 48
+_MOST_OF_A_PIPE = 1 << 30
+"""Bytes of a kernel or an initrd that is no regular file; a device may have no end."""
 
 
 class LaunchRequest(NamedTuple):
@@ -120,10 +123,22 @@ def _kernel_hashes(
         raise click.UsageError(f"of all loaders only {listed} measure a --kernel")
     text = append or ""
     if text.startswith("@"):
-        text = os.fsdecode(_read(text[1:])).rstrip("\n")
+        text = os.fsdecode(bytes(_read(text[1:]))).rstrip("\n")
     return KernelHashes.of(_read(kernel), _read(initrd) if initrd else b"", text)
 
 
-def _read(path: str) -> bytes:
-    with open(path, "rb") as stream:
-        return stream.read()
+def _read(path: str) -> memoryview:
+    """The bytes of a file, which may be a pipe.
+
+    Raises:
+        OSError: it cannot be read, or has no end.
+    """
+    from igvm.cli.lost_pages import say_when_pages_are_lost
+    from igvm.storage.file_bytes import file_bytes
+
+    say_when_pages_are_lost()
+    data = file_bytes(path, lambda _start: _MOST_OF_A_PIPE)
+    if data.has_more:
+        message = f"more than {_MOST_OF_A_PIPE:,} bytes, and no regular file"
+        raise OSError(errno.EFBIG, message, path)
+    return data.buffer

@@ -130,8 +130,8 @@ class IgvmFile(HeaderView):
     """A file as it is: nothing is copied, and no header is an object until asked for.
 
     Made by `igvm.open` and `igvm.parse`. What the format calls wrong is kept and can be looked
-    at; `igvm.check` reports it. A file that is open must not shrink: the operating system then
-    kills a process that touches the missing pages (`igvm.open(path, copy=True)` is safe).
+    at; `igvm.check` reports it. A mapped file that is open must not shrink: the operating system
+    then kills a process that touches the missing pages (`igvm.open(path, copy=True)` is safe).
 
     Attributes:
         path: where it was opened, or None.
