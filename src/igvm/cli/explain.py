@@ -68,7 +68,9 @@ def command(*, path: str | None, every_page: bool, json: str, **launch_options: 
         from igvm.report.encoding import encode
         from igvm.report.file_model import FileModel
 
-        report = ExplainReport(file=FileModel.of(file), traces=traces)
+        model = FileModel.of_firmware if launch_options["firmware"] else FileModel.of
+
+        report = ExplainReport(file=model(file), traces=traces)
         print_json([encode(report, pretty=json == "pretty")])
     return code
 

@@ -115,7 +115,9 @@ def command(
         from igvm.report.encoding import encode
         from igvm.report.file_model import FileModel
 
-        report = MeasureReport(file=FileModel.of(file), results=results, expected=expected)
+        model = FileModel.of_firmware if launch_options["firmware"] else FileModel.of
+
+        report = MeasureReport(file=model(file), results=results, expected=expected)
         print_json([encode(report, pretty=json == "pretty")])
         return code
     from igvm.report.measurement_text import blocks_text, expected_text, table_text
