@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 
-_CACHED = ("walk", "types", "lengths", "sections", "masks", "platforms", "platform_masks")
+_BLOCK = 1 << 16
+"""Headers that are looked at together, to keep temporaries small."""
+
+_CACHED = ("walk", "types", "kinds", "sections", "masks", "platforms", "platform_masks")
 """What is computed once from the bytes of an open file."""
 
 
@@ -114,7 +117,10 @@ class HeaderView:
             given = getattr(wanted, "__name__", None) or repr(wanted)
             message = f"a table is of the structure of a header, such as igvm.PageData; not {given}"
             raise ValidationError(message, path=file.path)
-        index = self._select((file.types == kind) & (file.lengths == record.SIZE))
+        index = self._select(file.types == kind)
+        is_whole = file._lengths(index) == record.SIZE  # noqa: SLF001 - a view of that file
+        if not is_whole.all():
+            index = index[is_whole]
         return Table(record, file.section, file.section_offset, index, file.walk.offsets[index])
 
     def header(self, index: int) -> Header[HeaderRecord]:
@@ -229,15 +235,35 @@ class IgvmFile(HeaderView):
         """The type of every header, without the optional bit."""
         import numpy as np
 
-        return self.walk.types & np.uint32(OPTIONAL_BIT - 1)
+        types = self.walk.types
+        is_plain = all(
+            int(types[start : start + _BLOCK].max()) < OPTIONAL_BIT
+            for start in range(0, len(types), _BLOCK)
+        )
+        return types if is_plain else types & np.uint32(OPTIONAL_BIT - 1)
 
     @functools.cached_property
+    def kinds(self) -> frozenset[int]:
+        """The types of the headers, PAST_TYPES for all those above the ranges of the format."""
+        import numpy as np
+
+        is_there = np.zeros(PAST_TYPES + 1, bool)
+        for start in range(0, len(self.types), _BLOCK):
+            is_there[np.minimum(self.types[start : start + _BLOCK], np.uint32(PAST_TYPES))] = True
+        return frozenset(np.flatnonzero(is_there).tolist())
+
+    @property
     def lengths(self) -> NDArray[np.uint32]:
-        """The length field of every header."""
+        """The length field of every header; computed when asked for."""
+        return self._lengths(slice(None))
+
+    def _lengths(self, chosen: Any) -> NDArray[np.uint32]:
+        """The length field of the headers at `chosen`."""
         import numpy as np
 
         words = np.frombuffer(self.section[: len(self.section) & ~3], "<u4")
-        return words[self.walk.offsets // 4 + 1]
+        lengths: NDArray[np.uint32] = words[self.walk.offsets[chosen] // 4 + 1]
+        return lengths
 
     @functools.cached_property
     def sections(self) -> NDArray[np.uint8]:
@@ -250,9 +276,13 @@ class IgvmFile(HeaderView):
             result[(types >= numbers.start) & (types < numbers.stop)] = section
         strays = result == Section.UNKNOWN
         if strays.any():
-            known = np.where(strays, 0, np.arange(len(result)))
-            result = result[np.maximum.accumulate(known)]
-            result[result == Section.UNKNOWN] = Section.PLATFORM
+            before = np.uint8(Section.PLATFORM)
+            for start in range(0, len(result), _BLOCK):
+                block = result[start : start + _BLOCK]
+                known = np.where(strays[start : start + _BLOCK], 0, np.arange(len(block)))
+                block[0] = before if strays[start] else block[0]
+                block[:] = block[np.maximum.accumulate(known)]
+                before = block[-1]
         return result
 
     def header(self, index: int) -> Header[HeaderRecord]:
@@ -278,15 +308,18 @@ class IgvmFile(HeaderView):
         """The compatibility mask of every header; all ones where the type has none."""
         import numpy as np
 
-        result = np.full(len(self.types), 0xFFFFFFFF, np.uint32)
-        present = np.bincount(np.minimum(self.types, np.uint32(PAST_TYPES)))
-        for kind in np.flatnonzero(present).tolist():
+        all_ones = np.uint32(0xFFFFFFFF)
+        result: NDArray[np.uint32] | None = None
+        for kind in self.kinds:
             spec = HEADERS.get(HeaderType(kind))
             if spec is not None and spec.has_mask and spec.record is not None:
                 table = self.table(spec.record)
-                if len(table):
+                if len(table) and result is None:
+                    result = np.full(len(self.types), all_ones)
+                if len(table) and result is not None:
                     result[table.index] = table.column("compatibility_mask")
-        return result
+        # Where no header has a mask, one number stands for all.
+        return np.broadcast_to(all_ones, len(self.types)) if result is None else result
 
     # Platforms.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from igvm.errors import LoadError
 from igvm.file.header_extents import memory_columns
 from igvm.launch.plan import NO_SOURCE, PAGE, LaunchPlan, Refusal, blank_rows, exact_sum
 from igvm.spec.directive import ParameterArea, ParameterInsert
-from igvm.spec.enums import PAST_TYPES, HeaderType, PageDataFlags, PageDataType, Section
+from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, Section
 from igvm.spec.isolation import ISOLATIONS, VMSA, isolation_of
 from igvm.spec.operations import Operation
 from igvm.spec.registry import HEADERS
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_PAGES = 1 << 18
 """Pages of all parameter areas that a loader loads: 1 GiB. Real ones have kilobytes."""
+
+MOST_HEADERS = 1 << 17
+"""Headers of a platform that a plan is made of, besides one for each page of the file."""
 
 OPERATIONS = {
     HeaderType.PAGE_DATA: Operation.NORMAL,
@@ -69,22 +73,25 @@ def directives(
         every_vmsa: take the VMSAs of all platforms, for a tool that does not look at masks.
         area_bits: look at so many bits of an area's size.
         any_size: take parameter areas of any size, where nobody does work for each page of one.
+
+    Raises:
+        LoadError: the platform has more headers than a file of its size may have.
     """
     import numpy as np
 
     is_chosen = (file.masks & np.uint32(mask) != 0) & (file.sections != Section.PLATFORM)
     if every_vmsa:
         is_chosen |= _is_vmsa(file)
+    _require_few(file, platform, int(np.count_nonzero(is_chosen)))
     index = np.flatnonzero(is_chosen)
     rows = blank_rows(len(index))
     rows["header"], rows["header_type"] = index, file.types[index]
     rows["operation"] = Operation.OTHER
     plan = LaunchPlan(file=file, platform=platform, mask=mask, loader="", rows=rows)
-    capped_types = np.minimum(file.types, np.uint32(PAST_TYPES))
-    present = np.flatnonzero(np.bincount(capped_types, minlength=1)).tolist()
-    row_of_header = np.full(len(file.types), -1, np.intp)
+    present = file.kinds
+    row_of_header = np.full(len(file.types), -1, np.int32)
     row_of_header[index] = np.arange(len(index))
-    for kind in present:
+    for kind in sorted(present):
         spec = HEADERS.get(HeaderType(kind))
         if spec is not None and spec.record is not None and spec.section != Section.PLATFORM:
             table = file.table(spec.record)
@@ -103,6 +110,24 @@ def directives(
     return plan
 
 
+def _require_few(file: IgvmFile, platform: PlatformType, count: int) -> None:
+    """Refuse a file with more headers for `platform` than its size allows.
+
+    Raises:
+        LoadError: it has; the error names the limit.
+    """
+    most = MOST_HEADERS + len(file.buffer) // PAGE
+    if count > most:
+        message = (
+            f"{platform.name} has {count:,} headers, and the limit for a file of "
+            f"{len(file.buffer)} bytes is {most:,}"
+        )
+        hint = (
+            f"it is {MOST_HEADERS:,} and one for each page of data; docs/measure.md has the limits"
+        )
+        raise LoadError(message, path=file.path, hint=hint)
+
+
 def _is_vmsa(file: IgvmFile) -> NDArray[np.bool_]:
     """Which headers of the file are contexts of platforms that have VMSAs."""
     import numpy as np
@@ -118,7 +143,7 @@ def _is_vmsa(file: IgvmFile) -> NDArray[np.bool_]:
 
 
 def _fill(
-    plan: LaunchPlan, spec: HeaderSpec, table: Table[Any], row_numbers: NDArray[np.intp]
+    plan: LaunchPlan, spec: HeaderSpec, table: Table[Any], row_numbers: NDArray[np.int32]
 ) -> None:
     """Fill in what the declaration of a header type says of its rows.
 
@@ -167,7 +192,7 @@ def _pages(sizes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return pages
 
 
-def _narrowed(index: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+def _narrowed(index: NDArray[Any]) -> NDArray[Any] | slice:
     """`index`, ascending, as a slice where it has no gaps, so that nothing is gathered."""
     first, last = int(index[0]), int(index[-1])
     return slice(first, last + 1) if last - first + 1 == len(index) else index

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from igvm.errors import MeasurementError
 from igvm.launch.plan import NO_SOURCE, PAGE, exact_sum
 from igvm.measurement.measure import require_measured
 from igvm.measurement.page_digests import windows
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from igvm.measurement.technology import Links, Technology
 
     Rows = NDArray[np.void]
+
+
+# Rows that are looked at together, to keep temporaries small.
+_ROWS = 1 << 14
+_MOST_PAGES = 1 << 13
+"""Pages with data that are shown one by one of headers with several, for any file; more are for
+each eight bytes of the file."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +74,9 @@ def explain(
     Args:
         plan: from `igvm.plan`.
         realm: what the VMM chooses for a Realm; needed for CCA.
-        every_page: a step for every page, register and RTT entry, instead of one for each run of
-            pages of one kind at addresses that follow each other.
+        every_page: a step for every page with data, every register and RTT entry, instead of one
+            for each run of pages of one kind at addresses that follow each other; pages of one
+            header that have no data stay together.
 
     Raises:
         LoadError: the loader refuses the file.
@@ -76,6 +85,8 @@ def explain(
     """
     technology = technology_of(plan.platform)
     require_measured(plan, realm)
+    if every_page:
+        _require_few_pages(plan)
     groups = _pages(plan) if every_page else _runs(plan)
     if technology.chain is not None:
         return _chained(plan, technology, groups, realm, every_page=every_page)
@@ -83,30 +94,80 @@ def explain(
 
 
 def _pages(plan: LaunchPlan) -> Iterator[Rows]:
-    """Every page of `plan` as one row."""
-    for pages in windows(plan, plan.loads()):
-        rows = plan.rows[pages.row].copy()
-        rows["pages"], rows["loaded"] = 1, 1
-        rows["gpa"], rows["source"] = pages.gpa, pages.source
-        yield from (rows[index : index + 1] for index in range(len(rows)))
+    """Every page of `plan` that has bytes as one row; the pages of a row that has none together."""
+    import numpy as np
+
+    index = np.flatnonzero(plan.loads())
+    for start in range(0, len(index), _ROWS):
+        rows = plan.rows[index[start : start + _ROWS]].copy()
+        loaded = rows["loaded"].copy()
+        is_joined = (rows["source"] == NO_SOURCE) & (loaded > 1)
+        rows["loaded"][is_joined] = 1
+        for pages in windows(plan.with_rows(rows), np.ones(len(rows), bool)):
+            shown = rows[pages.row]
+            shown["loaded"] = np.where(is_joined[pages.row], loaded[pages.row], 1)
+            shown["pages"] = shown["loaded"]
+            shown["gpa"], shown["source"] = pages.gpa, pages.source
+            yield from (shown[index : index + 1] for index in range(len(shown)))
+
+
+def _require_few_pages(plan: LaunchPlan) -> None:
+    """Refuse to go page by page through more pages than the size of the file allows.
+
+    Raises:
+        MeasurementError: there are more; the error names the limit.
+    """
+    rows = plan.rows
+    several = plan.loads() & (rows["source"] != NO_SOURCE) & (rows["loaded"] > 1)
+    count = exact_sum(rows["loaded"][several])
+    most = _MOST_PAGES + len(plan.file.buffer) // 8
+    if count > most:
+        raise MeasurementError(
+            f"there are {count:,} pages to show one by one, and the limit for a file of "
+            f"{len(plan.file.buffer)} bytes is {most:,}",
+            path=plan.file.path,
+        )
 
 
 def _runs(plan: LaunchPlan) -> Iterator[Rows]:
     """The rows of `plan` in runs of one kind at addresses that follow each other."""
     import numpy as np
 
-    rows = plan.rows[plan.loads()]
+    index = np.flatnonzero(plan.loads())
+    first = 0
+    for start in range(0, len(index), _ROWS):
+        # With the last row before these, from which they may go on.
+        before = max(start - 1, 0)
+        rows = plan.rows[index[before : start + _ROWS]]
+        for edge in (np.flatnonzero(_parts(rows)) + before + 1).tolist():
+            yield _rows(plan, index[first:edge])
+            first = edge
+    if first < len(index):
+        yield _rows(plan, index[first:])
+
+
+def _parts(rows: Rows) -> NDArray[np.bool_]:
+    """Whether each of `rows` but the first begins another run, shape (n - 1,)."""
+    import numpy as np
+
     ends = rows["gpa"] + rows["loaded"] * np.uint64(PAGE)
     empty = rows["source"] == NO_SOURCE
-    parts = (
+    parts: NDArray[np.bool_] = (
         (rows["operation"][1:] != rows["operation"][:-1])
         | (rows["measured"][1:] != rows["measured"][:-1])
         | (rows["operation"][1:] == Operation.VP_CONTEXT)
         | (empty[1:] != empty[:-1])
         | (rows["gpa"][1:] != ends[:-1])
     )
-    edges = [0, *(np.flatnonzero(parts) + 1).tolist(), len(rows)]
-    return (rows[start:end] for start, end in itertools.pairwise(edges) if start < end)
+    return parts
+
+
+def _rows(plan: LaunchPlan, index: NDArray[np.intp]) -> Rows:
+    """The rows of `plan` at `index`, ascending; a view where there is nothing between them."""
+    first, last = int(index[0]), int(index[-1])
+    has_gaps = last - first + 1 != len(index)
+    rows: Rows = plan.rows[index if has_gaps else slice(first, last + 1)]
+    return rows
 
 
 def _step(rows: Rows, digest: bytes, *, measured: bool) -> Step:

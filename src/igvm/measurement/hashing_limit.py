@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.errors import MeasurementError
+from igvm.launch.plan import PAGE, exact_sum
 
 if TYPE_CHECKING:
     from igvm.launch.plan import LaunchPlan
-    from igvm.measurement.technology import Technology
+    from igvm.measurement.technology import Rows, Technology
 
 FREE = 1 << 30
 """Bytes that are hashed for any file: about a second's work."""
@@ -48,12 +49,23 @@ def hashed_size(plan: LaunchPlan, technology: Technology) -> int:
         weights[operation] = size
     total = 0.0
     rows = plan.rows
+    if technology.shares_digests:
+        total += PAGE * _distinct_pages(rows)
     for start in range(0, len(rows), _ROWS):
         part = rows[start : start + _ROWS]
         # Floating point, since the pages of a hostile file are more than 64 bits can count.
         pages = part["loaded"] * part["measured"].astype(np.float64)
         total += float((pages * weights[part["operation"]]).sum())
     return int(total)
+
+
+def _distinct_pages(rows: Rows) -> int:
+    """Measured pages with data, those of rows with the same source counted once."""
+    import numpy as np
+
+    with_data = rows[rows["measured"] & (rows["source"] >= 0) & (rows["loaded"] > 0)]
+    _, first = np.unique(with_data["source"], return_index=True)
+    return exact_sum(with_data["loaded"][first])
 
 
 def _gib(size: int) -> str:

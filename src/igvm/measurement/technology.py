@@ -96,6 +96,9 @@ class Technology(msgspec.Struct, frozen=True, kw_only=True):
     hashed: Mapping[Operation, int]
     """Bytes that it hashes for a page of each operation that it measures, small pieces counted as
     what they cost: a call of a hash is 2 KiB."""
+    shares_digests: bool = False
+    """Whether it hashes pages by themselves, so that those with the same data are hashed once; what
+    `hashed` says of a page is without its data then."""
     leaves_page_digests: bool = False
     """Whether measuring leaves digests of pages that measuring another plan can use."""
     axes: tuple[Axis, ...] = ()

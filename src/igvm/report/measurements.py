@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from igvm.report.launch_settings import Launch, LaunchSettings
 
 
+_MOST_PLANNED = 16 << 20
+"""Bytes of plans that are kept at a time, besides a quarter of the file's."""
+
+
 class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
     """One platform under one loader: its measurement, or why it has none."""
 
@@ -56,15 +60,15 @@ def measure_launches(
     file: IgvmFile, launches: Sequence[Launch], settings: LaunchSettings
 ) -> list[MeasureResult]:
     """What comes of each launch of `file`; one that cannot be measured has a refusal."""
-    plans: list[LaunchPlan | Refusal] = []
-    for launch in launches:
-        if launch.platform not in technologies():
-            plans.append(Refusal(message="no launch measurement"))
-            continue
-        try:
-            plans.append(settings.plan(file, launch))
-        except (LoadError, ValidationError) as error:
-            plans.append(Refusal.of(error))
+    planned = (_plan(file, launch, settings) for launch in launches)
+    if 64 * len(file.types) * len(launches) > _MOST_PLANNED + len(file.buffer) // 4:
+        # One plan at a time: together they would take more memory than the file is worth.
+        contents = ContentCache(file)
+        return [
+            _result(launch, _measured(plan, settings.realm, contents))
+            for launch, plan in zip(launches, planned, strict=True)
+        ]
+    plans = list(planned)
     measured = _measurements(
         [plan for plan in plans if isinstance(plan, LaunchPlan)], settings.realm
     )
@@ -72,6 +76,16 @@ def measure_launches(
         _result(launch, plan if isinstance(plan, Refusal) else next(measured))
         for launch, plan in zip(launches, plans, strict=True)
     ]
+
+
+def _plan(file: IgvmFile, launch: Launch, settings: LaunchSettings) -> LaunchPlan | Refusal:
+    """The plan of a launch, or why there is none."""
+    if launch.platform not in technologies():
+        return Refusal(message="no launch measurement")
+    try:
+        return settings.plan(file, launch)
+    except (LoadError, ValidationError) as error:
+        return Refusal.of(error)
 
 
 def _measurements(
@@ -90,10 +104,19 @@ def _measurements(
         # Plans of one platform share what they begin with and the digests of their pages.
         if len(plans) > 1:
             contents = contents or ContentCache(plan.file)
-        try:
-            yield measure_plan(plan, realm=realm, contents=contents)
-        except (LoadError, MeasurementError) as error:
-            yield Refusal.of(error)
+        yield _measured(plan, realm, contents)
+
+
+def _measured(
+    plan: LaunchPlan | Refusal, realm: RealmParameters | None, contents: ContentCache | None
+) -> Measurement | Refusal:
+    """The measurement of one plan, or why there is none."""
+    if isinstance(plan, Refusal):
+        return plan
+    try:
+        return measure_plan(plan, realm=realm, contents=contents)
+    except (LoadError, MeasurementError) as error:
+        return Refusal.of(error)
 
 
 def _result(launch: Launch, outcome: Measurement | Refusal) -> MeasureResult:

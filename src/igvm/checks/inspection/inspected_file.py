@@ -62,9 +62,7 @@ class InspectedFile:
     @functools.cached_property
     def kinds(self) -> frozenset[int]:
         """The types that the file has headers of."""
-        import numpy as np
-
-        return frozenset(np.flatnonzero(np.bincount(self.capped_types)).tolist())
+        return self.file.kinds
 
     def table(self, record: type[R]) -> Table[R]:
         """The headers of `record`, whose length is right, as columns."""

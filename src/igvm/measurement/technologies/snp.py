@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from igvm.launch.plan import NO_SOURCE
 from igvm.measurement.host_axes import AREA_PAGES, CONTEXT_ORDER, ZERO_PAGES
 from igvm.measurement.page_cache import parted
-from igvm.measurement.page_digests import PageDigests, page_sources, windows
+from igvm.measurement.page_digests import PageDigests, page_sources, segments, windows
 from igvm.measurement.technology import Continuation, Technology
 from igvm.spec.enums import PlatformType
 from igvm.spec.operations import Operation
@@ -60,7 +60,15 @@ def _last(plan: LaunchPlan, running: bytes, cache: ContentCache | None) -> bytes
 def chain(
     plan: LaunchPlan, running: bytes = bytes(_DIGEST), cache: ContentCache | None = None
 ) -> Iterator[bytes]:
-    """The running digest after each page, 48 bytes each, from `running` on.
+    """The running digest after each page, 48 bytes each, from `running` on."""
+    for part in segments(plan):
+        for digest_after in _chain_of(part, running, cache):
+            running = digest_after
+            yield running
+
+
+def _chain_of(plan: LaunchPlan, running: bytes, cache: ContentCache | None) -> Iterator[bytes]:
+    """The running digest after each page of a plan that has not many.
 
     The firmware hashes a zero contents field, not the hash of a zero page, where the contents are
     not measured (SNP ABI 8.17.2).
@@ -126,6 +134,7 @@ TECHNOLOGY = Technology(
     continuation=Continuation(_start, _entry, _after),
     cost=1.3,
     hashed=dict.fromkeys(PAGE_TYPE, 2 << 10),
+    shares_digests=True,
     leaves_page_digests=True,
     axes=(AREA_PAGES, ZERO_PAGES, CONTEXT_ORDER),
 )
