@@ -120,7 +120,9 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("refused", TCG): Example(bytes_for(NATIVE, page(0x1001)), FINE),
     ("refused", CH_KVM): Example(bytes_for(SNP, page(0x1001)), FINE_RAM),
     ("refused", OPENVMM): Example(bytes_for(VBS, page(0x1001)), FINE_VBS),
-    ("no-plan", TCG): Example(bytes_for((NATIVE, SNP, VBS), error_range(0, 1 << 31, 7)), FINE),
+    ("no-plan", QEMU_SNP): Example(
+        bytes_for((SNP, VBS), area(0, 1 << 31), insert(0, 0, 3)), FINE_SNP
+    ),
     ("no-platform", TCG): Example(FINE_VBS, FINE),
     ("no-platform", QEMU_SNP): Example(FINE_VBS, FINE),
     ("no-platform", CH_KVM): Example(FINE, FINE_RAM),
@@ -316,7 +318,6 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         TWO_VPS,
     ),
     ("context-gpa", TCG): Example(native(gpa=0x1000), native()),
-    ("context-fallback", QEMU_SNP): Example(native(), FINE_SNP),
     ("firmware-metadata", QEMU_SNP): Example(
         bytes_for(SNP, page(RESET_PAGE, at(0)), data=OVMF),
         bytes_for(SNP, page(RESET_PAGE, at(0)), page(0x800000), data=OVMF),

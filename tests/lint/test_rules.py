@@ -230,10 +230,14 @@ def test_both_platforms_are_judged() -> None:
 
 def test_what_holds_for_every_loader() -> None:
     """A loader that declares a rule or two is judged for its platforms and its reader too."""
-    loader = igvm.loaders()["qemu-tcg"]
-    (rule, *_) = loader.rules()
-    bare = msgspec.structs.replace(loader, rules=lambda: [rule])
-    assert {rule.name, "no-plan", "no-platform", "refused"} == {
-        every.name for every in rules_of(bare)
-    }
+    measured = igvm.loaders()["cloud-hypervisor-kvm"]
+    unmeasured = igvm.loaders()["qemu-tcg"]
+    (rule, *_) = unmeasured.rules()
+
+    def named(loader: igvm.Loader) -> set[str]:
+        bare = msgspec.structs.replace(loader, rules=lambda: [rule])
+        return {every.name for every in rules_of(bare)}
+
+    assert {rule.name, "no-plan", "no-platform", "refused"} == named(measured)
+    assert {rule.name, "no-platform", "refused"} == named(unmeasured)
     assert not rules_of(igvm.loaders()["igvmmeasure"])

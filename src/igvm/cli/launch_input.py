@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from igvm.cli.streams import STDIN, open_file, read_input
+from igvm.cli.streams import STDIN, open_file, standard_input
 
 if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
@@ -39,9 +39,12 @@ def open_firmware_input(path: str) -> IgvmFile:
         OSError: it cannot be read.
         FormatError: it is none.
     """
+    from igvm.launch.flash import MOST_FLASH
     from igvm.recipes.bare_firmware import open_firmware, parse_firmware
 
-    return parse_firmware(read_input(), path=STDIN) if path == "-" else open_firmware(path)
+    if path != "-":
+        return open_firmware(path)
+    return parse_firmware(standard_input(lambda _: MOST_FLASH + 1).buffer, path=STDIN)
 
 
 def firmware_loaders(loaders: tuple[str, ...], *, is_given: bool) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from igvm.file.view import IgvmFile
     from igvm.report.terminal_text import Line
-    from igvm.storage.file_bytes import FileBytes
+    from igvm.storage.file_bytes import Bound, FileBytes
 
     class Writable(Protocol):
         """What bytes can be written to."""
@@ -63,14 +63,25 @@ def input_bytes(path: str) -> FileBytes:
     """
     from igvm.cli.lost_pages import say_when_pages_are_lost
     from igvm.file.read import bytes_wanted
-    from igvm.storage.file_bytes import file_bytes, read
+    from igvm.storage.file_bytes import file_bytes
 
-    if path != "-":
-        say_when_pages_are_lost()
-        return file_bytes(path, bytes_wanted)
+    if path == "-":
+        return standard_input(bytes_wanted)
+    say_when_pages_are_lost()
+    return file_bytes(path, bytes_wanted)
+
+
+def standard_input(bound: Bound) -> FileBytes:
+    """What is left to read on standard input; no more than `bound` allows where it may not end.
+
+    Raises:
+        OSError: it is closed, or cannot be read.
+    """
+    from igvm.storage.file_bytes import read
+
     if sys.stdin is None:
         raise OSError(errno.EBADF, "standard input is closed")
-    return read(sys.stdin.buffer, bytes_wanted)
+    return read(sys.stdin.buffer, bound)
 
 
 def print_json(parts: Iterable[bytes]) -> None:
