@@ -102,12 +102,13 @@ def lint(file: IgvmFile, loader: str, *, most: int = 100) -> list[Finding]:
     Args:
         file: an open file.
         loader: a name in `igvm.loaders()`; not one of a tool that loads nothing.
-        most: list at most so many places a rule; the last one counts the others in `more`.
+        most: list at most so many places a rule, and 10,000 of all rules but one of each; the
+            last one of a rule counts the others in `more`.
 
     Raises:
         ValidationError: there is no such loader, or it is such a tool.
     """
-    from igvm.checks.running import run
+    from igvm.checks.running import MOST_LISTED, run
     from igvm.file.argument_kinds import require_file
     from igvm.launch.lint.inspected_launch import InspectedLaunch
     from igvm.launch.loader_table import loader_of
@@ -124,7 +125,8 @@ def lint(file: IgvmFile, loader: str, *, most: int = 100) -> list[Finding]:
     for loader_rule in rules:
         rule = loader_rule.rule(chosen)
         for launch in inspected:
-            findings.update(dict.fromkeys(run(rule, launch, most)))
+            room = min(most, MOST_LISTED - len(findings))
+            findings.update(dict.fromkeys(run(rule, launch, room)))
     return list(findings)
 
 
