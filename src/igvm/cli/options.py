@@ -59,7 +59,7 @@ SEVERITY = Option(
 MOST = Option(
     "most",
     ("--most",),
-    "Show at most N places that break a rule.",
+    "Show at most N places that break a rule; 10,000 of all rules together.",
     Integer(1),
     metavar="N",
     default="10",

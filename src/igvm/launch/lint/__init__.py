@@ -116,12 +116,13 @@ def lint(
         machine: what the guest is started on, for loaders whose machines are known: a Machine, or
             text such as `q35` or `pc,vga=none`. What it does not say is assumed: q35 with a VGA
             adapter, 128 MiB and one vCPU.
-        most: list at most so many places a rule; the last one counts the others in `more`.
+        most: list at most so many places a rule, and 10,000 of all rules but one of each; the
+            last one of a rule counts the others in `more`.
 
     Raises:
         ValidationError: there is no such loader, it is such a tool, or there is no such machine.
     """
-    from igvm.checks.running import run
+    from igvm.checks.running import MOST_LISTED, run
     from igvm.file.argument_kinds import require_file
     from igvm.launch.lint.inspected_launch import InspectedLaunch
     from igvm.launch.loader_table import loader_of
@@ -145,7 +146,8 @@ def lint(
         for launch in inspected:
             if loader_rule.platforms and launch.platform not in loader_rule.platforms:
                 continue
-            findings.update(dict.fromkeys(run(rule, launch, most)))
+            room = min(most, MOST_LISTED - len(findings))
+            findings.update(dict.fromkeys(run(rule, launch, room)))
     return list(findings)
 
 
