@@ -9,8 +9,8 @@ import importlib
 import itertools
 
 from igvm.launch.kvm.vmsa_axes import VMSA_AXES
-from igvm.launch.lint import all_rules
 from igvm.launch.loader_table import loaders_named
+from igvm.measurement.lint import all_rules
 from igvm.measurement.technology_table import technologies
 
 _HEAD = """\

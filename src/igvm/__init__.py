@@ -59,7 +59,6 @@ _PUBLIC = {
     ),
     "launch.equivalence": ("equivalent",),
     "launch.kernel_hashes": ("KernelHashes",),
-    "launch.lint": ("lint",),
     "launch.loader": ("Loader",),
     "launch.loader_table": ("loaders",),
     "launch.plan": (
@@ -69,6 +68,10 @@ _PUBLIC = {
         "Row",
     ),
     "launch.planning": ("plan",),
+    "measurement.endorsed_digests": (
+        "EndorsedDigest",
+        "endorsed_digests",
+    ),
     "measurement.explain": (
         "Step",
         "explain",
@@ -79,6 +82,7 @@ _PUBLIC = {
         "Place",
         "first_difference",
     ),
+    "measurement.lint": ("lint",),
     "measurement.measure": (
         "Measurement",
         "measure",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from igvm.cli.launch_options import LOADER, loader_families
+import click
+
+from igvm.cli.launch_options import CPU, LOADER, VCPUS, loader_families
+from igvm.cli.launch_request import usage_errors
 from igvm.cli.messages import FOUND, UNREADABLE, complain, os_message
 from igvm.cli.options import FILES, JSON, MOST, RULE_SETS, RULES, SEVERITY
 from igvm.cli.streams import STDIN, print_json, print_lines, read_input
@@ -12,7 +16,9 @@ from igvm.cli.values import Group
 from igvm.cli.verb import is_given, verb
 
 if TYPE_CHECKING:
-    from igvm.checks.finding import Severity
+    from collections.abc import Callable
+
+    from igvm.file.view import IgvmFile
     from igvm.report.check_results import Checked
 
 
@@ -38,6 +44,8 @@ JUDGED_LOADER = LOADER._replace(
     FILES,
     RULES,
     JUDGED_LOADER,
+    VCPUS,
+    CPU,
     SEVERITY,
     MOST,
     JSON,
@@ -48,6 +56,8 @@ def command(
     paths: tuple[str, ...],
     rules: tuple[str, ...],
     loader: tuple[str, ...],
+    vcpus: tuple[int, ...] | None,
+    cpu: str | None,
     severity: str,
     most: int,
     json: str,
@@ -55,9 +65,9 @@ def command(
     """Check files against the specification, the reference and loaders.
 
     --loader asks whether a file boots there, and what the loader ignores or changes; it stands
-    instead of --rules, unless that is given too. Exits with 1 if there is an error in any file,
-    and with 3 if a file cannot be read. Warnings and notes do not count. `igvm rules` explains
-    the rules.
+    instead of --rules, unless that is given too. --vcpus and --cpu say which guest it starts: an
+    ID block vouches for one digest. Exits with 1 if there is an error in any file, and with 3 if
+    a file cannot be read. Warnings and notes do not count. `igvm rules` explains the rules.
     """
     from igvm import report
     from igvm.checks.finding import Severity
@@ -65,11 +75,22 @@ def command(
     rule_sets = tuple(name for name in RULE_SETS if name in rules)
     if loader and not is_given("rules"):
         rule_sets = ()
+    if not loader and (vcpus or cpu):
+        raise click.UsageError("--vcpus and --cpu are about guests in a --loader")
+    judge = functools.partial(
+        report.checked,
+        rules=rule_sets,
+        loaders=loader,
+        severity=Severity[severity.upper()],
+        most=most,
+        vcpus=vcpus or (),
+        cpu=cpu,
+    )
     files: list[Checked] = []
     code = 0
     for path in paths:
         try:
-            checked = _check(path, rule_sets, loader, Severity[severity.upper()], most)
+            checked = _check(path, rule_sets, judge)
         except OSError as error:
             complain(os_message(error))
             code = UNREADABLE
@@ -85,13 +106,12 @@ def command(
     return code
 
 
-def _check(
-    path: str, rule_sets: tuple[str, ...], loaders: tuple[str, ...], severity: Severity, most: int
-) -> Checked:
-    """What the rules and the loaders say to one file.
+def _check(path: str, rule_sets: tuple[str, ...], judge: Callable[[IgvmFile], Checked]) -> Checked:
+    """What `judge` says to one file, or `rule_sets` to bytes that are none.
 
     Raises:
         OSError: the file cannot be opened.
+        UsageError: what was asked does not fit.
     """
     from igvm import report
     from igvm.errors import FormatError
@@ -108,4 +128,5 @@ def _check(
             with open(path, "rb") as stream:
                 data = stream.read()
         return report.unreadable(error, data, rule_sets or ("spec",))
-    return report.checked(file, rule_sets, loaders=loaders, severity=severity, most=most)
+    with usage_errors():
+        return judge(file)

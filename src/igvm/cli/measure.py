@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from igvm.cli.launch_options import BARE, EXPECT, REFERENCE_LAUNCH_OPTIONS
+from igvm.cli.launch_options import (
+    BARE,
+    EXPECT,
+    IGNORE_ID_BLOCK,
+    REFERENCE_LAUNCH_OPTIONS,
+)
 from igvm.cli.launch_request import launch_request, usage_errors
 from igvm.cli.messages import FOUND, advice, complain, exit_code
 from igvm.cli.options import FILE, JSON
@@ -23,17 +28,25 @@ if TYPE_CHECKING:
     *REFERENCE_LAUNCH_OPTIONS,
     BARE,
     EXPECT,
+    IGNORE_ID_BLOCK,
     JSON,
     summary="Tell the launch measurement of every platform.",
 )
 def command(
-    *, path: str, bare: bool, expect: bytes | None, json: str, **launch_options: Any
+    *,
+    path: str,
+    bare: bool,
+    expect: bytes | None,
+    ignore_id_block: bool,
+    json: str,
+    **launch_options: Any,
 ) -> int:
     """Tell the launch measurement of every platform: the digest that hardware will report.
 
     The digest depends on who loads the file, and with some loaders on the number of vCPUs:
-    several of either give a table. Exits with 1 if --expect names another digest. `igvm explain`
-    shows how a digest comes about, `igvm find` what leads to another.
+    several of either give a table. Exits with 1 if --expect names another digest, if an ID block
+    of the file is for a digest that no loader or tool leads to, and if the loader refuses to read
+    the file. `igvm explain` shows how a digest comes about, `igvm find` what leads to another.
     """
     if bare and expect is not None:
         raise click.UsageError("--bare and --expect do not go together")
@@ -41,14 +54,22 @@ def command(
         raise click.UsageError("--bare and --json do not go together")
     request = launch_request(**launch_options)
     file = open_file(path)
+    from igvm.measurement.page_cache import ContentCache
+    from igvm.report.endorsed_text import foreign_text
     from igvm.report.launch_settings import launches
-    from igvm.report.measurements import Expected, MeasureReport, measure_launches
+    from igvm.report.measurements import (
+        Expected,
+        MeasureReport,
+        endorsed_launches,
+        measure_launches,
+    )
 
     with usage_errors():
         wanted = launches(
             file, platforms=request.platforms, loaders=request.loaders, vcpus=request.vcpus
         )
-    results = measure_launches(file, wanted, request.settings)
+    contents = ContentCache(file)
+    results = measure_launches(file, wanted, request.settings, contents)
     measured = [result.measurement for result in results if result.measurement is not None]
     code = 0
     if not (request.has_several and measured):  # where a table has an empty cell, it says why
@@ -57,13 +78,21 @@ def command(
                 where = f"{file.path or '-'}: {result.platform.name}"
                 complain(f"{where}: {result.refusal.message}", _advice(result.refusal))
                 code = max(code, exit_code(result.refusal.missing))
+    endorsed = endorsed_launches(file, results, request.settings, contents)
+    foreign = list(foreign_text(endorsed))
+    rejected = {result.rejection for result in results if result.rejection is not None}
+    if rejected or (foreign and not ignore_id_block):
+        code = code or FOUND
+    if bare or expect is not None:
+        for words in [*(str(finding) for finding in rejected), *foreign]:
+            complain(f"{file.path or '-'}: {words}")
     expected = None
     if expect is not None:
         matches = any(measurement.digest == expect for measurement in measured)
         expected = Expected(digest=expect, matches=matches)
         code = code or (0 if matches else FOUND)
     if bare:
-        if code:
+        if code and not measured:
             return code
         if len(measured) != 1:
             message = f"--bare wants one digest and there are {len(measured)}"
@@ -74,7 +103,9 @@ def command(
         from igvm.report.encoding import encode
         from igvm.report.file_model import FileModel
 
-        report = MeasureReport(file=FileModel.of(file), results=results, expected=expected)
+        report = MeasureReport(
+            file=FileModel.of(file), results=results, endorsed=endorsed, expected=expected
+        )
         print_json([encode(report, pretty=json == "pretty")])
         return code
     from igvm.report.measurement_text import blocks_text, expected_text, table_text
@@ -82,10 +113,10 @@ def command(
     if expected is not None:
         print_lines(expected_text(expected, results, f"igvm find HEX {path}"))
     elif request.has_several:
-        print_lines(table_text(results, _advice))
+        print_lines(table_text(results, _advice, endorsed))
     else:
         shown = [result for result in results if result.measurement or result.name is None]
-        print_lines(blocks_text(shown))
+        print_lines(blocks_text(shown, endorsed))
     return code
 
 

@@ -73,6 +73,8 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
     """What its launch depends on and the file does not say: fields of PlanRequest."""
     takes_hashes: bool = False
     """Whether it puts the hashes of a kernel into guest memory."""
+    takes_id_block: bool = False
+    """Whether it hands the file's ID block to the firmware, which compares the digest in it."""
     vmm: VMM | None = None
     """How it hands contexts to KVM, where KVM builds the VMSAs."""
     axes: tuple[Axis, ...] = ()

@@ -65,16 +65,22 @@ def checked(
     loaders: Sequence[str] = (),
     severity: Severity = Severity.NOTE,
     most: int = 100,
+    vcpus: Sequence[int] = (),
+    cpu: str | None = None,
 ) -> Checked:
     """What each of `rules` says to `file`, and what becomes of it in each of `loaders`.
 
-    Findings below `severity` are counted, not listed.
+    Findings below `severity` are counted, not listed. `vcpus` and `cpu` are what is known of the
+    guest in a loader.
     """
     results = [_result(name, check(file, name, most=most), severity) for name in rules]
     if loaders:
-        from igvm.launch.lint import lint
+        from igvm.measurement.lint import lint
 
-        results += [_result(name, lint(file, name, most=most), severity) for name in loaders]
+        results += [
+            _result(name, lint(file, name, most=most, vcpus=vcpus or None, cpu=cpu), severity)
+            for name in loaders
+        ]
     return Checked(name=file_name(file.path), readable=True, results=results)
 
 
