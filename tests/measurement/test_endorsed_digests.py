@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import igvm
-from tests.small_files.contents import PAGE
-from tests.small_files.guests import SNP, VBS
+from tests.small_files import raw
+from tests.small_files.contents import KVM_VMSA, PAGE
+from tests.small_files.guests import SNP, VBS, VMSA_GPA, bytes_for
 from tests.small_files.signed_guests import (
     OF_NOTHING,
     id_block,
@@ -158,6 +159,20 @@ def test_pages_are_bounded() -> None:
     assert not endorsed.is_foreign
     assert "it has 2 measured pages" == endorsed.not_compared["reference"]
     assert {"reference", "igvmmeasure", QEMU, CH} <= set(endorsed.not_compared)
+
+
+def test_vcpus_are_bounded() -> None:
+    """A file with a context for more vCPUs than are tried is no verdict where each must be there.
+
+    Where contexts of other vCPUs are passed over, fewer vCPUs are tried.
+    """
+    first, last = (raw.context(raw.at(0), gpa=VMSA_GPA, index=index) for index in (0, 1024))
+    data = bytes_for(SNP, raw.policy(), first, last, id_block(), data=KVM_VMSA.pack())
+    endorsed = only(igvm.parse(data), every_feature=False)
+    assert {QEMU: "it has 1,025 vCPUs, more than are tried"} == endorsed.not_compared
+    assert CH in endorsed.others
+    assert not endorsed.is_foreign
+    assert "1 to 1024 vCPUs" == endorsed.tried[0]
 
 
 def test_the_first_blocks() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from igvm.errors import IgvmError, LoadError, MeasurementError, ValidationError
+from igvm.errors import LoadError, MeasurementError, ValidationError
 from igvm.file.argument_kinds import require_file
 from igvm.launch.kvm.vmsa_axes import CONTEXTS_AXIS, NOBODY, VMM_AXIS, cpu_name
 from igvm.launch.loader_table import loader_names, loader_of
@@ -219,7 +219,9 @@ class _Comparison:
                     request = PlanRequest(vcpus=last, cpu=0, hashes=given)
                 try:
                     self._compare(loader, request)
-                except IgvmError as error:
+                except MeasurementError as error:
+                    self._not_compared.setdefault(loader.name, error.message)
+                except (LoadError, ValidationError) as error:
                     self._refused.setdefault(loader.name, error.message)
 
     def _compare(self, loader: Loader, request: PlanRequest) -> None:
@@ -258,20 +260,28 @@ class _Comparison:
         own = self._own_vcpus()
         most = max(vcpus) if vcpus else min(max(USUAL_VCPUS, own), MOST_VCPUS)
         wanted = frozenset(vcpus or range(1, most + 1))
-        likely = families(
-            self._file, self._platform, most=most, cpu=cpu, sev_features=sev_features,
-            as_in_file=sev_features is None,
-        )  # fmt: skip
-        self._search(likely, wanted, own)
-        tails = likely
+        tails = self._families(most, cpu, sev_features, is_as_in_file=sev_features is None)
+        self._search(tails, wanted, own)
+        least = most
         # What the host's kernel turns on is asked where nothing else explains a digest.
         if sev_features is None and every_feature and not all(self._ways.values()):
-            fewer = most if vcpus and most <= _MOST_VARIED else min(most, USUAL_VCPUS)
-            tails = families(self._file, self._platform, most=fewer, cpu=cpu)
-            tails = [tail for tail in tails if tail.features is not None]
-            self._search(tails, wanted, own)
-            tails += likely
-        self._tried = _words(tails, wanted, cpu, sev_features)
+            least = most if vcpus and most <= _MOST_VARIED else min(most, USUAL_VCPUS)
+            others = self._families(least, cpu, None, is_as_in_file=False)
+            others = [tail for tail in others if tail.features is not None]
+            self._search(others, wanted, own)
+            tails += others
+        self._tried = _words(tails, wanted, cpu, sev_features, least)
+
+    def _families(
+        self, most: int, cpu: str | int | None, sev_features: int | None, *, is_as_in_file: bool
+    ) -> list[Family]:
+        """The VMSAs that KVM may build for any of the candidates."""
+        names = {each.loader.vmm.name for each in self._candidates if each.loader.vmm is not None}
+        tails = families(
+            self._file, self._platform, most=most, cpu=cpu, sev_features=sev_features,
+            as_in_file=is_as_in_file,
+        )  # fmt: skip
+        return [tail for tail in tails if not names.isdisjoint(tail.vmms)]
 
     def _own_vcpus(self) -> int:
         """How many vCPUs there are up to the last that has a context for the platform."""
@@ -292,11 +302,15 @@ class _Comparison:
             assert vmm is not None
             try:
                 state = continuation.start(candidate.body, self._contents)
-            except (LoadError, MeasurementError) as error:
-                self._refused.setdefault(candidate.loader.name, error.message)
+            except MeasurementError as error:
+                self._not_compared.setdefault(candidate.loader.name, error.message)
                 continue
             # It ends at a context for a vCPU that there is not, unless it passes such over.
             fewest = own if vmm.dropped is not None else 1
+            if fewest > MOST_VCPUS:
+                reason = f"it has {fewest:,} vCPUs, more than are tried"
+                self._not_compared[candidate.loader.name] = reason
+                continue
             for tail in tails:
                 if vmm.name not in tail.vmms:
                     continue
@@ -363,8 +377,9 @@ def _words(
     vcpus: frozenset[int],
     cpu: str | int | None,
     sev_features: int | None,
+    most_varied: int,
 ) -> list[str]:
-    """What was varied, in words."""
+    """What was varied, in words; SEV_FEATURES of up to `most_varied` vCPUs."""
     low, high = min(vcpus), max(vcpus)
     if len(vcpus) == high - low + 1 > 1:
         counts = f"{low} to {high} vCPUs"
@@ -380,7 +395,8 @@ def _words(
     if sev_features is not None:
         words.append(f"SEV_FEATURES {sev_features:#x}")
     elif len(features) > 1:
-        words.append(f"{len(features)} values of SEV_FEATURES")
+        upto = f" with up to {most_varied} vCPUs" if most_varied < high else ""
+        words.append(f"{len(features)} values of SEV_FEATURES{upto}")
     else:
         words.append("the SEV_FEATURES of the file")
     return words
