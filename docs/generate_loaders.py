@@ -9,10 +9,10 @@ import importlib
 import itertools
 
 from igvm.launch.kvm.vmsa_axes import VMSA_AXES
-from igvm.launch.lint import all_rules
 from igvm.launch.loader_table import loaders_named
 from igvm.launch.machine import memory_text
 from igvm.launch.programs.qemu_machines import MACHINES, Region
+from igvm.measurement.lint import all_rules
 from igvm.measurement.technology_table import technologies
 
 _HEAD = """\

@@ -59,7 +59,6 @@ _PUBLIC = {
     ),
     "launch.equivalence": ("equivalent",),
     "launch.kernel_hashes": ("KernelHashes",),
-    "launch.lint": ("lint",),
     "launch.loader": ("Loader",),
     "launch.loader_table": ("loaders",),
     "launch.machine": ("Machine",),
@@ -70,6 +69,10 @@ _PUBLIC = {
         "Row",
     ),
     "launch.planning": ("plan",),
+    "measurement.endorsed_digests": (
+        "EndorsedDigest",
+        "endorsed_digests",
+    ),
     "measurement.explain": (
         "Step",
         "explain",
@@ -80,6 +83,7 @@ _PUBLIC = {
         "Place",
         "first_difference",
     ),
+    "measurement.lint": ("lint",),
     "measurement.measure": (
         "Measurement",
         "measure",

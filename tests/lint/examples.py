@@ -39,6 +39,8 @@ from tests.small_files.raw import (
     register_list,
     required,
 )
+from tests.small_files.signed_guests import id_block as snp_id_block
+from tests.small_files.signed_guests import snp_bytes
 
 CH_KVM = "cloud-hypervisor-kvm"
 CH_MSHV = "cloud-hypervisor-mshv"
@@ -453,6 +455,20 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ),
     ("id-block-policy", CH_MSHV): Example(
         bytes_for(SNP, policy(), id_block()), bytes_for(SNP, policy(0x3001F), id_block())
+    ),
+    ("id-block-digest", QEMU_SNP): Example(
+        bytes_for(SNP, policy(), LOW_PAGE, id_block()), bytes_for(SNP, policy(), LOW_PAGE)
+    ),
+    ("id-block-values", QEMU_SNP): Example(
+        snp_bytes(
+            *(
+                snp_id_block(
+                    igvm.measure(igvm.parse(snp_bytes()), "snp", loader=name, vcpus=1).digest
+                )
+                for name in (QEMU_SNP, CH_KVM)
+            )
+        ),
+        snp_bytes(snp_id_block()),
     ),
     ("policy-ignored", CH_MSHV): Example(FINE_RAM, bytes_for(SNP, policy(0x3001F), LOW_PAGE)),
     ("policy-default", QEMU_SNP): Example(bytes_for(SNP, LOW_PAGE), FINE_SNP),

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 import igvm
-from igvm.launch.lint import all_rules, lint, rules_of
 from igvm.launch.loader_table import loaders_named
+from igvm.measurement.lint import all_rules, lint, rules_of
 from tests.lint.examples import EXAMPLES, FINE, FINE_RAM, FINE_SNP, FINE_VBS, Example
 from tests.small_files.guests import NATIVE, SNP, VBS, bytes_for
 from tests.small_files.raw import header, page

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import click
 
-from igvm.cli.launch_options import LOADER, MACHINE, MEMORY, VCPUS, loader_families
+from igvm.cli.launch_options import CPU, LOADER, MACHINE, MEMORY, VCPUS, loader_families
 from igvm.cli.launch_request import usage_errors
 from igvm.cli.messages import FOUND, UNREADABLE, complain, complain_of, os_message
 from igvm.cli.options import FILES, JSON, MOST, RULE_SETS, RULES, SEVERITY
@@ -15,7 +16,9 @@ from igvm.cli.values import Group
 from igvm.cli.verb import is_given, verb
 
 if TYPE_CHECKING:
-    from igvm.checks.finding import Severity
+    from collections.abc import Callable
+
+    from igvm.file.view import IgvmFile
     from igvm.launch.machine import Machine
     from igvm.report.check_results import Checked
 
@@ -50,6 +53,7 @@ JUDGED_VCPUS = VCPUS._replace(
     MACHINE,
     MEMORY,
     JUDGED_VCPUS,
+    CPU,
     SEVERITY,
     MOST,
     JSON,
@@ -63,6 +67,7 @@ def command(
     machine: Machine | None,
     memory: int | None,
     vcpus: tuple[int, ...] | None,
+    cpu: str | None,
     severity: str,
     most: int,
     json: str,
@@ -70,10 +75,10 @@ def command(
     """Check files against the specification, the reference and loaders.
 
     --loader asks whether a file boots there, and what the loader ignores or changes; it stands
-    instead of --rules, unless that is given too. For QEMU, --machine, --memory and --vcpus say on
-    what, and what they leave open is assumed and printed. Exits with 1 if there is an error in any
-    file, and with 3 if a file cannot be read. Warnings and notes do not count. `igvm rules`
-    explains the rules.
+    instead of --rules, unless that is given too. --vcpus and --cpu say which guest it starts: an
+    ID block vouches for one digest. For QEMU, --machine, --memory and --vcpus say on what, and what
+    they leave open is assumed and printed. Exits with 1 if there is an error in any file, and with
+    3 if a file cannot be read. Warnings and notes do not count. `igvm rules` explains the rules.
     """
     from igvm import report
     from igvm.checks.finding import Severity
@@ -82,13 +87,23 @@ def command(
     rule_sets = tuple(name for name in RULE_SETS if name in rules)
     if loader and not is_given("rules"):
         rule_sets = ()
-    launched_on = _machine(machine, memory, max(vcpus) if vcpus else None, loader)
-    least = Severity[severity.upper()]
+    if not loader and (vcpus or cpu):
+        raise click.UsageError("--vcpus and --cpu are about guests in a --loader")
+    judge = functools.partial(
+        report.checked,
+        rules=rule_sets,
+        loaders=loader,
+        severity=Severity[severity.upper()],
+        most=most,
+        machine=_machine(machine, memory, max(vcpus) if vcpus else None, loader),
+        vcpus=vcpus or (),
+        cpu=cpu,
+    )
     files: list[Checked] = []
     code = 0
     for path in paths:
         try:
-            checked = _check(path, rule_sets, loader, launched_on, severity=least, most=most)
+            checked = _check(path, rule_sets, judge)
         except OSError as error:
             complain(os_message(error))
             code = UNREADABLE
@@ -117,11 +132,13 @@ def _machine(
     """
     from igvm.launch.loader_table import loader_of
 
+    if not any(loader_of(name).machines for name in loaders):
+        if machine is not None or memory is not None:
+            message = "--machine and --memory are for the loaders of QEMU: add --loader qemu"
+            raise click.UsageError(message)
+        return None
     if machine is None and memory is None and vcpus is None:
         return None
-    if not any(loader_of(name).machines for name in loaders):
-        message = "--machine, --memory and --vcpus are for the loaders of QEMU: add --loader qemu"
-        raise click.UsageError(message)
     import msgspec
 
     from igvm.launch.machine import Machine
@@ -133,20 +150,13 @@ def _machine(
     return whole
 
 
-def _check(
-    path: str,
-    rule_sets: tuple[str, ...],
-    loaders: tuple[str, ...],
-    machine: Machine | None,
-    *,
-    severity: Severity,
-    most: int,
-) -> Checked:
-    """What the rules and the loaders say to one file.
+def _check(path: str, rule_sets: tuple[str, ...], judge: Callable[[IgvmFile], Checked]) -> Checked:
+    """What `judge` says to one file, or `rule_sets` to bytes that are none.
 
     Raises:
         OSError: the file cannot be opened or read.
         FormatError: it goes on beyond what is read of a pipe or a device.
+        UsageError: what was asked does not fit.
     """
     from igvm import report
     from igvm.errors import FormatError
@@ -160,6 +170,5 @@ def _check(
         if data.has_more and len(data.buffer) > START:
             raise  # what follows is not known, and a verdict is about a whole file
         return report.unreadable(error, data.buffer, rule_sets or ("spec",))
-    return report.checked(
-        file, rule_sets, loaders=loaders, machine=machine, severity=severity, most=most
-    )
+    with usage_errors():
+        return judge(file)

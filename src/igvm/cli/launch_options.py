@@ -170,6 +170,12 @@ BARE = Option("bare", ("--bare",), "Print one digest and nothing else.")
 EXPECT = Option(
     "expect", ("--expect",), "Exit with 1 unless a digest is this one.", Digest(), metavar="HEX"
 )
+IGNORE_ID_BLOCK = Option(
+    "ignore_id_block",
+    ("--ignore-id-block",),
+    "Say whose digest an ID block or a VBS measurement of the file has, and exit as if it were "
+    "this one.",
+)
 EVERY_PAGE = Option("every_page", ("--every-page",), "Show runs of pages one by one.")
 
 LAUNCH_OPTIONS = (

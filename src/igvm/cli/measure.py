@@ -14,6 +14,7 @@ from igvm.cli.launch_options import (
     ENCODING,
     EXPECT,
     FIRMWARE,
+    IGNORE_ID_BLOCK,
     PRINT_SNP_OVMF_HASH,
     REFERENCE_LAUNCH_OPTIONS,
     SNP_OVMF_HASH,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     DUMP_VMSA,
     FORCE._replace(help="Replace files that --dump-vmsa would write over."),
     EXPECT,
+    IGNORE_ID_BLOCK,
     JSON,
     summary="Tell the launch measurement of every platform.",
 )
@@ -56,6 +58,7 @@ def command(
     dump_vmsa: str | None,
     force: bool,
     expect: bytes | None,
+    ignore_id_block: bool,
     json: str,
     **launch_options: Any,
 ) -> int:
@@ -63,8 +66,9 @@ def command(
 
     The digest depends on who loads the file, and with some loaders on the number of vCPUs:
     several of either give a table. With --firmware there is no file: it is what QEMU measures of
-    firmware that it is given by -bios. Exits with 1 if --expect names another digest.
-    `igvm explain` shows how a digest comes about, `igvm find` what leads to another.
+    firmware that it is given by -bios. Exits with 1 if --expect names another digest, if an ID
+    block of the file is for a digest that no loader or tool leads to, and if the loader refuses to
+    read the file. `igvm explain` shows how a digest comes about, `igvm find` what leads to another.
     """
     if bare and expect is not None:
         raise click.UsageError("--bare and --expect do not go together")
@@ -79,15 +83,23 @@ def command(
     if print_snp_ovmf_hash:
         _print_firmware_digest(file, request, encoding)
         return 0
+    from igvm.measurement.page_cache import ContentCache
+    from igvm.report.endorsed_text import foreign_text
     from igvm.report.launch_settings import launches
-    from igvm.report.measurements import Expected, MeasureReport, measure_launches
+    from igvm.report.measurements import (
+        Expected,
+        MeasureReport,
+        endorsed_launches,
+        measure_launches,
+    )
 
     with usage_errors():
         wanted = launches(
             file, platforms=request.platforms, loaders=request.loaders, vcpus=request.vcpus
         )
     refuse_unused(request, wanted)
-    results = measure_launches(file, wanted, request.settings)
+    contents = ContentCache(file)
+    results = measure_launches(file, wanted, request.settings, contents)
     measured = [result.measurement for result in results if result.measurement is not None]
     code = 0
     if dump_vmsa is not None:
@@ -98,13 +110,21 @@ def command(
                 where = f"{file.path or '-'}: {result.platform.name}"
                 complain(f"{where}: {result.refusal.message}", _advice(result.refusal))
                 code = max(code, exit_code(result.refusal.missing))
+    endorsed = endorsed_launches(file, results, request.settings, contents)
+    foreign = list(foreign_text(endorsed))
+    rejected = {result.rejection for result in results if result.rejection is not None}
+    if rejected or (foreign and not ignore_id_block):
+        code = code or FOUND
+    if bare or expect is not None:
+        for words in [*(str(finding) for finding in rejected), *foreign]:
+            complain(f"{file.path or '-'}: {words}")
     expected = None
     if expect is not None:
         matches = any(measurement.digest == expect for measurement in measured)
         expected = Expected(digest=expect, matches=matches)
         code = code or (0 if matches else FOUND)
     if bare:
-        if code:
+        if code and not measured:
             return code
         if len(measured) != 1:
             message = f"--bare wants one digest and there are {len(measured)}"
@@ -117,7 +137,9 @@ def command(
 
         model = FileModel.of_firmware if launch_options["firmware"] else FileModel.of
 
-        report = MeasureReport(file=model(file), results=results, expected=expected)
+        report = MeasureReport(
+            file=model(file), results=results, endorsed=endorsed, expected=expected
+        )
         print_json([encode(report, pretty=json == "pretty")])
         return code
     from igvm.report.measurement_text import blocks_text, expected_text, table_text
@@ -129,10 +151,10 @@ def command(
             )
         )
     elif request.has_several:
-        print_lines(table_text(results, _advice))
+        print_lines(table_text(results, _advice, endorsed))
     else:
         shown = [result for result in results if result.measurement or result.name is None]
-        print_lines(blocks_text(shown))
+        print_lines(blocks_text(shown, endorsed))
     return code
 
 

@@ -84,6 +84,8 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it puts the hashes of a kernel into guest memory."""
     takes_firmware: bool = False
     """Whether it is given firmware, and what it reads of a file are the pages below 4 GiB."""
+    takes_id_block: bool = False
+    """Whether it hands the file's ID block to the firmware, which compares the digest in it."""
     vmm: VMM | None = None
     """How it hands contexts to KVM, where KVM builds the VMSAs."""
     axes: tuple[Axis, ...] = ()

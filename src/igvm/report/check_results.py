@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -69,30 +69,39 @@ def checked(
     machine: str | Machine | None = None,
     severity: Severity = Severity.NOTE,
     most: int = 100,
+    vcpus: Sequence[int] = (),
+    cpu: str | None = None,
 ) -> Checked:
     """What each of `rules` says to `file`, and what becomes of it in each of `loaders`.
 
     Findings below `severity` are counted, not listed. The `machine` is for those of `loaders` that
-    know machines.
+    know machines; `vcpus` and `cpu` are what is known of the guest.
     """
     results = [_result(name, check(file, name, most=most), severity) for name in rules]
-    if loaders:
-        results += [_judged(file, name, machine, severity, most) for name in loaders]
+    for name in loaders:
+        guest = _Guest(machine, tuple(vcpus) or None, cpu)
+        results.append(_judged(file, name, guest, severity, most))
     return Checked(name=file_name(file.path), readable=True, results=results)
 
 
-def _judged(
-    file: IgvmFile, loader: str, machine: str | Machine | None, severity: Severity, most: int
-) -> Result:
+class _Guest(NamedTuple):
+    """What is known of a guest that a loader is to start."""
+
+    machine: str | Machine | None
+    vcpus: tuple[int, ...] | None
+    cpu: str | None
+
+
+def _judged(file: IgvmFile, loader: str, guest: _Guest, severity: Severity, most: int) -> Result:
     """What becomes of `file` in `loader`, and what was assumed for that."""
-    from igvm.launch.lint import lint
     from igvm.launch.loader_table import loader_of
     from igvm.launch.machine import machine_of
     from igvm.launch.programs.qemu_machines import assumptions
+    from igvm.measurement.lint import lint
 
     names = loader_of(loader).machines
-    launched_on = machine_of(machine, names, loader=loader) if names else None
-    findings = lint(file, loader, machine=launched_on, most=most)
+    launched_on = machine_of(guest.machine, names, loader=loader) if names else None
+    findings = lint(file, loader, machine=launched_on, vcpus=guest.vcpus, cpu=guest.cpu, most=most)
     assumed = () if launched_on is None else assumptions(launched_on)
     return _result(loader, findings, severity, assumed)
 

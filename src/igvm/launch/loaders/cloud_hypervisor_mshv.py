@@ -190,6 +190,7 @@ LOADER = Loader(
     source=SOURCE,
     platforms=(PlatformType.SEV_SNP,),
     crate="0.4",
+    takes_id_block=True,
     unknown=UNKNOWN,
     ignored=IGNORED,
     shape=shape,

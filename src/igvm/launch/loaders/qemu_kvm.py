@@ -361,6 +361,7 @@ LOADER = Loader(
     ),
     measured=(PlatformType.SEV_SNP, PlatformType.SEV_ES, PlatformType.SEV),
     crate="0.4",
+    takes_id_block=True,
     filters=False,
     unknown=UNKNOWN,
     writes_runs=True,

@@ -113,6 +113,7 @@ def families(
     most: int,
     cpu: str | int | None = None,
     sev_features: int | None = None,
+    as_in_file: bool = False,
     contexts: Iterable[tuple[tuple[int, int], ...]] = (),
 ) -> list[Family]:
     """Every plausible sequence of VMSAs for `platform` of `file`.
@@ -125,13 +126,16 @@ def families(
         most: the largest number of vCPUs to think of.
         cpu: the processor, if it is known.
         sev_features: SEV_FEATURES, if they are known.
+        as_in_file: whether SEV_FEATURES are those that the file asks for, if they are not known.
         contexts: sequences of the file's contexts that loaders measure.
     """
     own = _contexts(file, platform)
     wanted = int(own[0].sev_features) if 0 in own else 0
     if platform == PlatformType.SEV_SNP:
         wanted |= int(SEVFeatures.SNP)  # which KVM sets by itself
-    values = _features(wanted, platform) if sev_features is None else [sev_features]
+    values = [wanted] if as_in_file else _features(wanted, platform)
+    if sev_features is not None:
+        values = [sev_features]
     signatures = _signatures(cpu)
     found: dict[tuple[tuple[Page, ...], str], Family] = {}
     reset = kvm_reset_vmsa(0)
