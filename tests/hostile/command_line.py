@@ -43,7 +43,7 @@ class _Discarded(io.TextIOWrapper):
         super().__init__(_Counted(), encoding="utf-8", write_through=True)
 
 
-class _Counted(io.BufferedIOBase):
+class _Counted(io.BytesIO):
     """Bytes that go nowhere."""
 
     size = 0
