@@ -335,14 +335,6 @@ def rules() -> Iterator[LoaderRule]:
         NATIVE,
     )
     yield from native_rules()
-    yield LoaderRule(
-        "map-room",
-        NOTE,
-        "{who} writes every range of memory that the machine has into the map, and where there are "
-        "more than fit, one parameter is written over the other",
-        IGVM_C,
-        parameter_rules.map_room,
-    )
     yield from shared_rules()
     yield from kvm_rules(QEMU)
     yield from ovmf_rules()

@@ -220,6 +220,14 @@ def shared_rules() -> Iterator[LoaderRule]:
         parameter_rules.memory_map,
     )
     yield LoaderRule(
+        "map-room",
+        NOTE,
+        "{who} writes every range of memory that the machine has into the map, and where there are "
+        "more than fit, one parameter is written over the other",
+        IGVM_C,
+        parameter_rules.map_room,
+    )
+    yield LoaderRule(
         "area-size",
         WARNING,
         "{who} allocates an area when it meets the header and ends where there is no memory for it",
