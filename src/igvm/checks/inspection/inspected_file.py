@@ -96,12 +96,12 @@ class InspectedFile:
         ]
         if not tables:
             return self.file.index[:0], np.empty(0, np.uint32)
+        if len(tables) == 1:  # of which nothing needs to be copied
+            return tables[0].index, tables[0].column("compatibility_mask")
         index = np.concatenate([table.index for table in tables])
         masks = np.concatenate([table.column("compatibility_mask") for table in tables])
-        if len(tables) > 1:
-            order = np.argsort(index, kind="stable")
-            index, masks = index[order], masks[order]
-        return index, masks
+        order = np.argsort(index, kind="stable")
+        return index[order], masks[order]
 
     # Platforms.
 
