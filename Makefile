@@ -25,7 +25,7 @@ FUZZ := .venv/.installed-fuzz
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check ruff format mypy pyright imports spelling coverage bench oracle docs \
+.PHONY: help demo test pythons check ruff format mypy pyright imports spelling coverage bench oracle docs \
 	changelog fuzz wheel clean
 
 help: ## show this list
@@ -44,6 +44,9 @@ demo: $(RUN) ## a tour on a small file and on real firmware, or on FILE=path
 
 test: $(TEST) ## all tests, on all cores
 	$(PY) -m pytest -n auto $(ARGS)
+
+pythons: $(TEST) ## quick tests on other Pythons that are here, and on the lowest versions allowed
+	$(PY) scripts/other_pythons.py $(ARGS)
 
 check: ruff mypy pyright imports spelling ## linters and type checkers
 

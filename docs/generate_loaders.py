@@ -9,9 +9,11 @@ import importlib
 import itertools
 
 from igvm.launch.kvm.vmsa_axes import RDX_AXIS, VMSA_AXES
-from igvm.launch.lint import all_rules
 from igvm.launch.loader_table import loaders_named
+from igvm.launch.machine import memory_text
 from igvm.launch.processors import HOST, REAL_PROCESSORS, RealProcessor
+from igvm.launch.programs.qemu_machines import MACHINES, Region
+from igvm.measurement.lint import all_rules
 from igvm.measurement.technology_table import technologies
 
 _HEAD = """\
@@ -25,9 +27,27 @@ _HEAD = """\
 
 A finding's rule is `loader/NAME/RULE`, and its message ends with where the fact was read. "run"
 says that it was seen to happen; everything else was read in the source. What only the host knows
-is not judged: how much memory and how many vCPUs there are, or what its processor can do.
+is not judged, such as what its processor can do; but for QEMU see below.
 `igvm rules --loader NAME` lists the rules below in a terminal, and `igvm rules RULE` explains one.
 
+"""
+
+_MACHINES = """
+## QEMU's machines
+
+Whether QEMU comes up with a file depends on where its machine has RAM, ROM and devices. So the
+loaders for QEMU take a machine, `--machine NAME[,vga=none] --memory SIZE --vcpus N`, or
+`igvm.lint(file, "qemu-tcg", machine=igvm.Machine("pc", memory=512 << 20))`. What is not said is
+assumed, and the output says what that was: q35 with its VGA adapter, and 128 MiB and one vCPU as
+QEMU has without `-m` and `-smp`. `vga=none` stands for `-vga none` and `-nodefaults`.
+
+On q35 and pc, an error of `device`, `region-edge` or `region-empty` stands exactly where QEMU
+ends at the first boot, and a warning of `reset` where it ends when the guest is reset and the
+file is processed again: all of 576 recorded runs with 512 MiB and without VGA are foretold.
+microvm and isapc have the devices and edges below, read in QEMU's source; no file was run there.
+
+| machine | RAM below 4 GiB | devices | VGA | 0xc0000 to 0xdffff |
+| --- | --- | --- | --- | --- |
 """
 
 _AXES = """
@@ -81,7 +101,35 @@ def page() -> str:
                 f"{words[:1].upper()}{words[1:]}.\n\n{reason}\n\n"
                 f":Loaders: {names}\n:Source: {rule.source}\n"
             )
-    return "".join([*parts, axes(), "\n---\n\n", _FOOT])
+    return "".join([*parts, machines(), axes(), "\n---\n\n", _FOOT])
+
+
+def machines() -> str:
+    """What each machine of QEMU has, a row each."""
+    lines = [_MACHINES]
+    for machine in MACHINES.values():
+        if machine.most_memory < machine.split_from:
+            ram = f"all, up to {memory_text(machine.most_memory)}"
+        else:
+            low, least = memory_text(machine.below_4g), machine.split_from
+            is_past = least % 4096 != 0
+            ram = (
+                f"all, or {low} of {'more than ' if is_past else ''}{memory_text(least - is_past)}"
+            )
+            ram += "" if is_past else " and more"
+        columns = [
+            ", ".join(f"{region.what} {_range(region)}" for region in found) or "none"
+            for found in (machine.devices, machine.vga)
+        ]
+        rom = "a region of its own" if machine.has_rom_at_first else "RAM"
+        if machine.has_rom_after_reset and not machine.has_rom_at_first:
+            rom = "RAM, lost at the first boot; a region of its own after a reset"
+        lines.append(f"| {machine.name} | {ram} | {columns[0]} | {columns[1]} | {rom} |\n")
+    return "".join(lines)
+
+
+def _range(region: Region) -> str:
+    return f"{region.start:#x} to {region.end - 1:#x}"
 
 
 def axes() -> str:

@@ -1,8 +1,8 @@
 """Makes examples/hello.igvm: one small guest for three platforms, with the Builder alone.
 
 The guest is the few bytes of hello.S; around them stand the headers that real files have: a
-policy, a page for each special purpose, a parameter area with two parameters, required memory
-and a context of each kind.
+policy, a page for each special purpose, two parameter areas, required memory and a context of
+each kind. QEMU starts it on q35, pc and microvm as they come.
 """
 
 from __future__ import annotations
@@ -106,11 +106,14 @@ def hello() -> Builder:
     hyperv = builder.platform(PlatformType.VSM_ISOLATION)
     everyone = [plain, snp, hyperv]
     builder.policy(SNPPolicy.of(smt=1), snp)
-    builder.required_memory(0, 0x200000, everyone)
-    area = builder.parameter_area(0x1000)
-    builder.parameter(VPCount, area)
-    builder.parameter(MemoryMap, area, 0x18)
-    builder.insert(area, 0x102000, everyone)
+    # From 1 MiB on: below it QEMU's machines have devices and ROM in the middle of RAM.
+    builder.required_memory(0x100000, 0x100000, everyone)
+    # QEMU writes a memory map at the start of its area, over all that is there.
+    count_area, map_area = builder.parameter_area(0x1000), builder.parameter_area(0x1000)
+    builder.parameter(VPCount, count_area)
+    builder.parameter(MemoryMap, map_area)
+    builder.insert(count_area, 0x102000, everyone)
+    builder.insert(map_area, 0x105000, everyone)
     builder.pages(CODE_GPA, CODE, everyone)
     builder.empty_pages(0x101000, 1, everyone)
     builder.empty_pages(0x103000, 1, snp, data_type=PageDataType.SECRETS)

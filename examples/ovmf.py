@@ -125,7 +125,7 @@ def main() -> None:
             file = igvm.open(path)
         else:
             file = lay_out(read(path.read_bytes()), vcpus, cpu).build()
-            print("A QEMU that loads it itself (-bios) reports igvmmeasure-native-zero's digest.")
+            print("A QEMU that loads it itself (-bios) reports qemu-bios's digest.")
         show(file, vcpus, cpu)
         if options.output:
             Builder.of(file).save(options.output)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests.hostile.bombs import BOMBS
 from tests.small_files import raw
 from tests.small_files.samples import EVERY_HEADER
 
@@ -17,7 +18,11 @@ CORPUS = Path(__file__).resolve().parent / "corpus"
 
 def seeds() -> dict[str, list[bytes]]:
     """The seeds of each fuzzer, by its name."""
-    return {"fuzz_file": _headers(), "fuzz_launch": list(EVERY_HEADER.values())}
+    return {
+        "fuzz_file": _headers(),
+        "fuzz_launch": list(EVERY_HEADER.values()),
+        "fuzz_command": [make(3) for make in BOMBS.values()],
+    }
 
 
 def _headers() -> list[bytes]:

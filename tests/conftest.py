@@ -1,7 +1,8 @@
 """Fixtures for what lies outside the tests: the corpus of real files and the reference program.
 
-A test that takes `corpus`, `corpus_file` or `oracle` gets the marker of that name, so that
-`-m "not oracle"` works without saying it twice. What is missing is skipped, and the reasons are
+A test that takes `corpus`, `corpus_file` or `oracle` gets the marker of that name, and one that
+takes a path of Debian's firmware the marker `firmware`, so that `-m "not oracle"` works without
+saying it twice. What is missing is skipped, and the reasons are
 counted at the end of the run. With `CI=true` a missing reference program fails instead.
 """
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = Path(os.environ.get("IGVM_CORPUS") or ROOT.parent / "shared" / "corpus")
+VECTORS = Path(os.environ.get("IGVM_VECTORS") or ROOT.parent / "shared" / "vectors")
+VECTORS_MISSING = f"the runs of other programs are not in {VECTORS} (set IGVM_VECTORS)"
 CORPUS_MISSING = f"the corpus of real files is not in {CORPUS} (set IGVM_CORPUS to its folder)"
 
 # A busy machine is not a failure, and an example that failed elsewhere must be repeatable here.
@@ -39,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("corpus")
         if "oracle" in fixtures:
             item.add_marker("oracle")
+        if "firmware_path" in fixtures or "hashing_path" in fixtures:
+            item.add_marker("firmware")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -82,6 +87,14 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip(CORPUS_MISSING)
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """Folder of what other programs did with files, a folder a program."""
+    if not VECTORS.is_dir():
+        pytest.skip(VECTORS_MISSING)
+    return VECTORS
 
 
 @pytest.fixture(scope="session")

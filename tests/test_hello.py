@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
+import igvm
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+@pytest.mark.parametrize("machine", ["q35", "pc", "microvm", "q35,vga=none"])
+def test_it_starts_in_qemu(machine: str) -> None:
+    """QEMU has no complaint on the machines as they come, nor when the guest is reset."""
+    with igvm.open(EXAMPLES / "hello.igvm") as file:
+        findings = igvm.lint(file, "qemu-tcg", machine=machine)
+    worse = [str(finding) for finding in findings if finding.severity > igvm.Severity.NOTE]
+    assert [] == worse
 
 
 def test_the_code_is_the_assembled_source(tmp_path: Path) -> None:

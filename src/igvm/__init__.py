@@ -59,9 +59,9 @@ _PUBLIC = {
     ),
     "launch.equivalence": ("equivalent",),
     "launch.kernel_hashes": ("KernelHashes",),
-    "launch.lint": ("lint",),
     "launch.loader": ("Loader",),
     "launch.loader_table": ("loaders",),
+    "launch.machine": ("Machine",),
     "launch.plan": (
         "LaunchPlan",
         "Missing",
@@ -69,6 +69,10 @@ _PUBLIC = {
         "Row",
     ),
     "launch.planning": ("plan",),
+    "measurement.endorsed_digests": (
+        "EndorsedDigest",
+        "endorsed_digests",
+    ),
     "measurement.explain": (
         "Step",
         "explain",
@@ -79,6 +83,7 @@ _PUBLIC = {
         "Place",
         "first_difference",
     ),
+    "measurement.lint": ("lint",),
     "measurement.measure": (
         "Measurement",
         "measure",
@@ -97,6 +102,10 @@ _PUBLIC = {
     "measurement.tdinfo": (
         "TDInfo",
         "rtmr_extend",
+    ),
+    "recipes.bare_firmware": (
+        "open_firmware",
+        "parse_firmware",
     ),
     "spec.context": (
         "CCAContext",
@@ -200,6 +209,7 @@ _ROOMS = (
     "file",
     "launch",
     "measurement",
+    "recipes",
     "report",
     "sources",
     "spec",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import igvm
 from tests.small_files import raw
-from tests.small_files.contents import REC, RESET_VMSA, padded
+from tests.small_files.contents import REC, RESET_VMSA, cpuid_leaves, padded
 from tests.small_files.sound_files import (
     CS,
     KEY,
@@ -23,6 +24,7 @@ from tests.small_files.sound_files import (
 
 if TYPE_CHECKING:
     from tests.checks.examples_file import Example
+    from tests.small_files.sound_files import NamedFile
 
 Flags = igvm.PageDataFlags
 Kind = igvm.PlatformType
@@ -217,4 +219,26 @@ MEASUREMENT: dict[str, Example] = {
     ),
 }
 
-EXAMPLES = PAGE | MEMORY | CONTEXT | PAYLOAD | REGISTER_LISTS | ID_BLOCK | MEASUREMENT
+
+def with_cpuid(leaves: bytes) -> NamedFile:
+    """A sound file with one more page, of leaves."""
+    page = igvm.PageData(
+        gpa=0x9000,
+        compatibility_mask=1,
+        file_offset=at("leaves"),
+        data_type=igvm.PageDataType.CPUID_DATA,
+    )
+    return SNP_GUEST.but(leaves=page).data(leaves=leaves)
+
+
+CPUID: dict[str, Example] = {
+    "cpuid-count": (with_cpuid(struct.pack("<I", 65).ljust(4096, b"\0")), set()),
+    "cpuid-leaf-twice": (with_cpuid(cpuid_leaves((7,), (1,), (7,))), set()),
+    "cpuid-state": (with_cpuid(cpuid_leaves((1, 0, 1))), set()),
+    "cpuid-xsave-state": (with_cpuid(cpuid_leaves((0xD, 0, 0))), set()),
+    "cpuid-xsave-avx512": (with_cpuid(cpuid_leaves((0xD, 6, 1))), set()),
+    "cpuid-xsave-cet": (with_cpuid(cpuid_leaves((0xD, 1, 1))), set()),
+    "cpuid-reserved": (with_cpuid(cpuid_leaves((1,))[:-1] + b"\x01"), set()),
+}
+
+EXAMPLES = PAGE | CPUID | MEMORY | CONTEXT | PAYLOAD | REGISTER_LISTS | ID_BLOCK | MEASUREMENT

@@ -119,6 +119,7 @@ PLATFORM: dict[str, Example] = {
         NATIVE_GUEST.but(native={"highest_vtl": 2, "platform_type": igvm.PlatformType.SEV}),
         set(),
     ),
+    "highest-vtl-platform-native": (NATIVE_GUEST.but(native={"highest_vtl": 2}), set()),
     "shared-boundary": (VBS_GUEST.but(platform={"shared_gpa_boundary": 1 << 46}), set()),
     "shared-boundary-alignment": (SNP_GUEST.but(platform={"shared_gpa_boundary": 0x1001}), set()),
 }

@@ -45,7 +45,10 @@ CORIM: dict[str, Example] = {
     "corim-twice": (SNP_GUEST.after("document", more=SNP_GUEST.headers["document"]), set()),
     "corim-signature-order": (SNP_GUEST.but(document=None), {"data-unreferenced"}),
     "corim-empty": (SNP_GUEST.but(signature={"size_bytes": 0}), {"data-unreferenced"}),
-    "corim-tag": (SNP_GUEST.data(document=b"\xd9\x01\xf6\xa0\0\0\0\0"), set()),
+    "corim-cbor": (SNP_GUEST.data(document=b"\xd9\x01\xf5\xa1\x00\x60\0\0"), set()),
+    "corim-tag": (SNP_GUEST.data(document=b"\xd9\x01\xf7\xa1\x00\x62no"), set()),
+    "corim-older-form": (SNP_GUEST.data(document=b"\xd9\x01\xf6\xa1\x00\x62no"), set()),
+    "corim-profile": (SNP_GUEST.data(document=b"\xd9\x01\xf5\xa1\x03\x62no"), set()),
     "version-string-twice": (SNP_GUEST.after("text", more=raw.header(0x107, b"")), set()),
     "version-string-utf8": (SNP_GUEST.but(text=raw.header(0x80000107, b"1.\xff.3")), set()),
 }
@@ -83,7 +86,7 @@ RELOCATION: dict[str, Example] = {
     ),
     "relocation-home": (VBS_GUEST.but(region={"minimum_relocation_gpa": 0x10000000}), set()),
     "relocation-overlap": (
-        VBS_GUEST.but(region={"relocation_region_size": 0x601000}),
+        VBS_GUEST.but(region={"relocation_region_size": 0x602000}),
         set(),
     ),
     "relocation-vtl": (
@@ -100,14 +103,18 @@ PAGE_TABLE: dict[str, Example] = {
         VBS_GUEST.after(
             "tables",
             more=igvm.PageTableRelocation(
-                compatibility_mask=1, vtl=2, gpa=0xC00000, size=0x1000, used_size=0x1000
+                compatibility_mask=1, vtl=2, gpa=0xC01000, size=0x1000, used_size=0x1000
             ),
         ),
         set(),
     ),
     "page-table-insert": (VBS_GUEST.but(insert={"gpa": 0x802000}), set()),
+    "page-table-boundary": (
+        VBS_GUEST.but(tables={"gpa": 0x800000, "used_size": 0x3000}),
+        set(),
+    ),
     "page-table-root": (
-        VBS_GUEST.data(vbs=raw.register_list(REGISTERS[0], (X64.CR3, 0x804000), vtl=2)),
+        VBS_GUEST.data(vbs=raw.register_list(REGISTERS[0], (X64.CR3, 0x805000), vtl=2)),
         set(),
     ),
 }

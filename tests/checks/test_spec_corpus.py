@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AGAINST_THE_SPECIFICATION = {
-    # The specification has relocation on X64 only.
-    "igvmfilegen_arm_ohcl_vbs.igvm": {"relocation-architecture"},
-    # Shapes of random registers and keys, merged.
+    # Shapes of random registers, keys and documents, merged.
+    "merge_shape_corim_doc_sig__v1_snp_min.igvm": {"corim-cbor"},
     "merge_shape_params_all__snp_special_pages.igvm": {"context-reserved"},
     "merge_shape_snp_id_block__vbs_measurement.igvm": {
         "context-reserved",

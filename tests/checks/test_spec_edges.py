@@ -95,14 +95,14 @@ EDGES: dict[str, tuple[NamedFile, set[str]]] = {
         {"area-undeclared"},
     ),
     "an area whose insert ends at the page tables": (
-        VBS_GUEST.but(insert={"gpa": 0x7FF000}),
+        VBS_GUEST.but(insert={"gpa": 0x800000}),
         set(),
     ),
     "an area whose insert runs into the page tables": (
-        VBS_GUEST.but(insert={"gpa": 0x7FF000}, area={"number_of_bytes": 0x2000}, table=None),
+        VBS_GUEST.but(insert={"gpa": 0x800000}, area={"number_of_bytes": 0x2000}, table=None),
         {"page-table-insert"},
     ),
-    "regions side by side": (VBS_GUEST.but(region={"relocation_region_size": 0x600000}), set()),
+    "regions side by side": (VBS_GUEST.but(region={"relocation_region_size": 0x601000}), set()),
     "a region that just fits its bounds": (
         VBS_GUEST.but(region={"maximum_relocation_gpa": 0x400000}),
         set(),

@@ -114,7 +114,7 @@ CASES: dict[str, tuple[NamedFile, Fields]] = {
     "vbs-register-unsupported": (
         VBS_GUEST.data(vbs=raw.register_list(*REGISTERS, (X64.RAX, 1), vtl=2)),
         (
-            "loaders do not take RAX",
+            "the crate does not take RAX",
             8,
             "VP_CONTEXT",
             "registers[3].register_name",
@@ -168,14 +168,14 @@ CASES: dict[str, tuple[NamedFile, Fields]] = {
         ),
     ),
     "page-table-root": (
-        VBS_GUEST.data(vbs=raw.register_list(REGISTERS[0], (X64.CR3, 0x804123), vtl=2)),
+        VBS_GUEST.data(vbs=raw.register_list(REGISTERS[0], (X64.CR3, 0x805123), vtl=2)),
         (
-            "the root table is at 0x804123",
+            "the root table is at 0x805123",
             2,
             "PAGE_TABLE_RELOCATION_REGION",
             "gpa",
             VBS_GUEST.offset("tables") + 16,
-            0x800000,
+            0x801000,
         ),
     ),
 }

@@ -50,6 +50,7 @@ def test_truncation_of_the_file_data(data: bytes) -> None:
         assert use(data[:size], show=False)
 
 
+@pytest.mark.slow
 @FILES
 def test_headers_cut_at_every_byte(data: bytes) -> None:
     """A variable header section that ends anywhere, with all sums right, is read."""
@@ -60,6 +61,7 @@ def test_headers_cut_at_every_byte(data: bytes) -> None:
         assert use(with_checksum(cut), show=size % 32 == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [EVERY_HEADER["x64 v2"], EVERY_HEADER["arm"]], ids=["x64", "arm"])
 @pytest.mark.parametrize("bit", range(8))
 def test_every_single_bit_flip_of_the_headers(data: bytes, bit: int) -> None:

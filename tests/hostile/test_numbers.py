@@ -68,6 +68,7 @@ def headers(draw: st.DrawFn) -> bytes:
     return raw.header(kind | draw(st.sampled_from([0, 0, 0, 0x80000000])), body)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     st.lists(headers(), max_size=6),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fuzz.make_seeds import CORPUS, seeds
+from tests.hostile.command_line import every_verb
 from tests.hostile.everything import use
 from tests.hostile.launches import launch
 from tests.small_files.raw import with_checksum
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = sorted((CORPUS / "fuzz_file").glob("*.igvm"))
+COMMANDS = sorted((CORPUS / "fuzz_command").glob("*.igvm"))
 LAUNCHES = sorted((CORPUS / "fuzz_launch").glob("*.igvm"))
 
 
@@ -31,6 +33,12 @@ def test_a_seed_does_no_harm(path: Path) -> None:
 def test_a_seed_is_launched(path: Path) -> None:
     """Each seed has launches to measure, to explain and to compare."""
     assert launch(path.read_bytes())
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_a_seed_goes_through_every_verb(path: Path) -> None:
+    """Each verb ends with an exit code that the documentation lists, most of them with success."""
+    assert 8 < every_verb(path.read_bytes())
 
 
 @pytest.mark.parametrize("name", seeds())

@@ -6,16 +6,25 @@ import struct
 from typing import NamedTuple
 
 import igvm
-from tests.small_files.contents import CODE_64, KVM_VMSA, header_of, native_page, padded
+from tests.small_files.contents import (
+    CODE_64,
+    KVM_VMSA,
+    cpuid_leaves,
+    header_of,
+    native_page,
+    padded,
+)
 from tests.small_files.guests import (
     NATIVE,
     RESET_PAGE,
+    SEV,
     SNP,
     VBS,
     VMSA_GPA,
     bytes_for,
     guest_bytes,
 )
+from tests.small_files.ovmf_pages import SEC_MEM, ovmf_page
 from tests.small_files.raw import (
     area,
     at,
@@ -23,12 +32,15 @@ from tests.small_files.raw import (
     error_range,
     insert,
     page,
+    page_tables,
     parameter,
     policy,
     region,
     register_list,
     required,
 )
+from tests.small_files.signed_guests import id_block as snp_id_block
+from tests.small_files.signed_guests import snp_bytes
 
 CH_KVM = "cloud-hypervisor-kvm"
 CH_MSHV = "cloud-hypervisor-mshv"
@@ -71,9 +83,9 @@ def overlapping(platform: igvm.PlatformType, gpa: int = 0x1000) -> bytes:
     return bytes_for(platform, area(0), insert(0, gpa), page(gpa), page(RESET_PAGE))
 
 
-def id_block(**fields: object) -> bytes:
+def id_block(mask: int = 1, **fields: object) -> bytes:
     """An SNP_ID_BLOCK header for a digest of zeroes."""
-    block = igvm.SNPIDBlock(compatibility_mask=1, ld=bytes(48), **fields)  # type: ignore[arg-type]
+    block = igvm.SNPIDBlock(compatibility_mask=mask, ld=bytes(48), **fields)  # type: ignore[arg-type]
     return header_of(block)
 
 
@@ -82,6 +94,12 @@ def cpuid_page(count: int) -> bytes:
     return padded(struct.pack("<I", count))
 
 
+def leaves(*asked_for: tuple[int, int, int]) -> bytes:
+    """An SEV_SNP file whose CPUID page has leaves: EAX, ECX and XCR0 of each."""
+    return bytes_for(SNP, page(0x1000, at(0), kind=2), data=cpuid_leaves(*asked_for))
+
+
+OVMF = ovmf_page((0x800000, 0x1000, SEC_MEM))
 RIP, TR = 0x20010, 0x60007
 LOW_PAGE = page(0x1000)
 REGION = region(0x200000, vtl=2, high=1 << 32)
@@ -104,14 +122,18 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("refused", TCG): Example(bytes_for(NATIVE, page(0x1001)), FINE),
     ("refused", CH_KVM): Example(bytes_for(SNP, page(0x1001)), FINE_RAM),
     ("refused", OPENVMM): Example(bytes_for(VBS, page(0x1001)), FINE_VBS),
-    ("no-plan", TCG): Example(
-        bytes_for((NATIVE, SNP, VBS), area(0, 1 << 50), insert(0, 0, 7)), FINE
+    ("no-plan", QEMU_SNP): Example(
+        bytes_for((SNP, VBS), area(0, 1 << 31), insert(0, 0, 3)), FINE_SNP
     ),
     ("no-platform", TCG): Example(FINE_VBS, FINE),
     ("no-platform", QEMU_SNP): Example(FINE_VBS, FINE),
     ("no-platform", CH_KVM): Example(FINE, FINE_RAM),
     ("no-platform", OPENVMM): Example(FINE, FINE_SNP),
     ("platform-fallback", QEMU_SNP): Example(FINE, FINE_SNP),
+    ("refused-launch", QEMU_SNP): Example(
+        bytes_for(SEV, page(0x1000, kind=1)),
+        bytes_for(SEV, LOW_PAGE),
+    ),
     ("platform-first", CH_KVM): Example(
         bytes_for((VBS, SNP), LOW_PAGE), bytes_for((SNP, VBS), LOW_PAGE)
     ),
@@ -121,9 +143,6 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         bytes_for((NATIVE, SNP), error_range(0, 4096, 2), page(RESET_PAGE)), FINE
     ),
     ("device-tree", TCG): Example(resting(area(0), parameter(TREE, 0)), FINE),
-    ("device-tree", QEMU_SNP): Example(
-        bytes_for(SNP, area(0), parameter(TREE, 0), LOW_PAGE), FINE_SNP
-    ),
     ("unsupported-type", CH_KVM): Example(
         bytes_for(SNP, error_range(0, 4096)),
         bytes_for((SNP, VBS), LOW_PAGE, error_range(0, 4096, 2)),
@@ -139,12 +158,12 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("optional-table", OPENVMM): Example(bytes_for(VBS, area(0), parameter(SLIT, 0)), FINE_VBS),
     # areas
     ("parameter-bounds", TCG): Example(
-        resting(area(0), parameter(VP_COUNT, 0, 4093)),
+        resting(area(0), parameter(VP_COUNT, 0, 4101)),
         resting(area(0), parameter(VP_COUNT, 0, 4092), parameter(MADT, 0, 1 << 20)),
     ),
-    ("parameter-bounds", QEMU_SNP): Example(
-        bytes_for(SNP, area(0, 0), parameter(MADT, 0)),
-        bytes_for(SNP, area(0), parameter(MADT, 0, 1 << 20)),
+    ("parameter-past", TCG): Example(
+        resting(area(0), parameter(VP_COUNT, 0, 4093)),
+        resting(area(0), parameter(VP_COUNT, 0, 4092)),
     ),
     ("parameter-bounds", CH_KVM): Example(
         bytes_for(SNP, area(0), parameter(COMMAND_LINE, 0, 4096)),
@@ -162,12 +181,17 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         resting(area(0), parameter(MADT, 0), parameter(MEMORY_MAP, 0, 2048)),
         resting(area(0), area(1), parameter(MADT, 0), parameter(MEMORY_MAP, 1)),
     ),
+    ("area-wraps", TCG): Example(resting(area(0, 1 << 32)), resting(area(0, (1 << 32) - 4096))),
     ("area-data", TCG): Example(
         bytes_for(NATIVE, area(0, 4096, at(0))), bytes_for(NATIVE, area(0))
     ),
     ("memory-map", TCG): Example(resting(area(0), parameter(MEMORY_MAP, 0)), FINE),
     ("memory-map", CH_KVM): Example(bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0)), FINE_RAM),
     ("memory-map", OPENVMM): Example(bytes_for(VBS, area(0), parameter(MEMORY_MAP, 0)), FINE_VBS),
+    ("map-room", QEMU_SNP): Example(
+        bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0), parameter(VP_COUNT, 0, 192), LOW_PAGE),
+        bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0), LOW_PAGE),
+    ),
     ("area-size", TCG): Example(resting(area(0, 1 << 31)), resting(area(0, 1 << 30))),
     ("area-empty", QEMU_SNP): Example(
         bytes_for(SNP, area(0, 0), insert(0, 0x1000)),
@@ -211,6 +235,14 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         bytes_for(SNP, page(0x1000, at(0), kind=2), data=cpuid_page(65)),
         bytes_for(SNP, page(0x1000, at(0), kind=2), data=cpuid_page(64)),
     ),
+    ("cpuid-leaf-twice", CH_MSHV): Example(
+        leaves((0xD, 1, 1), (0xD, 1, 1)), leaves((0xD, 1, 1), (0xD, 1, 3))
+    ),
+    ("cpuid-xsave-state", CH_MSHV): Example(leaves((0xD, 0, 0)), leaves((0xD, 0, 7), (0xD, 0, 3))),
+    ("cpuid-xsave-avx512", CH_MSHV): Example(leaves((0xD, 5, 1)), leaves((0xD, 2, 1))),
+    ("cpuid-xsave-cet", CH_MSHV): Example(
+        leaves((0xD, 1, 1), (0xD, 11, 1)), leaves((0xD, 1, 1), (0xD, 11, 1), (0xD, 12, 1))
+    ),
     # order
     ("order-trap", TCG): Example(
         bytes_for(NATIVE, area(0), page(0x1000), insert(0, 0x1000)), overlapping(NATIVE)
@@ -243,18 +275,26 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         ),
     ),
     # place
-    ("mmio", TCG): Example(
+    ("device", TCG): Example(
         bytes_for(NATIVE, page(0xFEC00000)), bytes_for(NATIVE, page(0xFEC01000))
     ),
-    ("vga-hole", TCG): Example(bytes_for(NATIVE, page(0xBF000)), bytes_for(NATIVE, page(0x9F000))),
+    ("region-edge", TCG): Example(
+        bytes_for(NATIVE, page(0x7FFF000), page(0x8000000)),
+        bytes_for(NATIVE, page(0x7FFF000), area(0), page(0x8000000)),
+    ),
+    ("region-empty", TCG): Example(
+        bytes_for(NATIVE, required(0x80000000, 0)), bytes_for(NATIVE, required(0x1000, 0))
+    ),
+    ("reset", TCG): Example(
+        bytes_for(NATIVE, page(0xDF000), page(0xE0000)), bytes_for(NATIVE, page(0xE0000))
+    ),
     ("shadow-lost", TCG): Example(
         bytes_for(NATIVE, page(0xDF000)), bytes_for(NATIVE, page(0xE0000))
     ),
-    ("ram-edge", TCG): Example(
-        bytes_for(NATIVE, page(0x7FFFF000), page(0x80000000)),
-        bytes_for(NATIVE, page(0x7FFFF000), area(0), page(0x80000000)),
+    ("new-region", TCG): Example(FINE, bytes_for(NATIVE, LOW_PAGE)),
+    ("kvm-address", QEMU_SNP): Example(
+        bytes_for(NATIVE, page(1 << 52)), bytes_for(NATIVE, page((1 << 52) - 4096))
     ),
-    ("new-region", TCG): Example(FINE, bytes_for(NATIVE, page(0x80000000))),
     ("outside-ram", CH_KVM): Example(
         bytes_for(SNP, page(0xFFBFF000)),
         bytes_for(SNP, page(0xBFFFF000), page(0xFFC00000), page(1 << 32)),
@@ -280,7 +320,10 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         TWO_VPS,
     ),
     ("context-gpa", TCG): Example(native(gpa=0x1000), native()),
-    ("context-fallback", QEMU_SNP): Example(native(), FINE_SNP),
+    ("firmware-metadata", QEMU_SNP): Example(
+        bytes_for(SNP, page(RESET_PAGE, at(0)), data=OVMF),
+        bytes_for(SNP, page(RESET_PAGE, at(0)), page(0x800000), data=OVMF),
+    ),
     # native
     ("gs-base", TCG): Example(native(gs_base=0x1000), native(gs_base=0x1000, data_base=0x1000)),
     ("rflags", TCG): Example(native(rflags=0), native()),
@@ -289,6 +332,27 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("long-mode", TCG): Example(
         native(code_attributes=0xA09B), native(code_attributes=0xA09B, efer=0x500)
     ),
+    ("paging-dropped", TCG): Example(
+        native(efer=0x500, cr0=0x80000011), native(efer=0x500, cr0=0x80000011, cr4=0x20)
+    ),
+    ("stray-lma", TCG): Example(
+        native(efer=0x400, cr0=0x80000011, cr4=0x20), native(efer=0x500, cr0=0x80000011, cr4=0x20)
+    ),
+    ("paging-in-real-mode", TCG): Example(native(cr0=0x80000010), native(cr0=0x80000011)),
+    ("cr4-bits", TCG): Example(native(cr4=1 << 21), native(cr4=1 << 20)),
+    ("native-mode", QEMU_SNP): Example(
+        native(code_attributes=0xA09B),
+        native(code_attributes=0xA09B, efer=0x100, cr0=0x80000011, cr4=0x20),
+    ),
+    ("native-cr0", QEMU_SNP): Example(native(cr0=0x20000011), native(cr0=0x60000011)),
+    ("native-cr3", QEMU_SNP): Example(
+        native(efer=0x500, cr0=0x80000011, cr4=0x20, cr3=1 << 52), native(cr3=1 << 52)
+    ),
+    ("native-bits", QEMU_SNP): Example(native(efer=1 << 32), native(efer=1)),
+    ("native-overlap", QEMU_SNP): Example(
+        overlapping(NATIVE), bytes_for(NATIVE, area(0), insert(0, 0x1000), page(0x2000))
+    ),
+    ("native-vp-index", QEMU_SNP): Example(native(index=1), native()),
     # vmsa
     ("vmsa-gpa", QEMU_SNP): Example(FINE_RAM, FINE_SNP),
     ("vmsa-gpa", OPENVMM): Example(FINE_RAM, FINE_SNP),
@@ -362,8 +426,9 @@ EXAMPLES: dict[tuple[str, str], Example] = {
         guest_bytes(KVM_VMSA.replace(dr7=0x400, dr6=0xFFFF0FF0)),
     ),
     # identity
-    ("id-block-twice", QEMU_SNP): Example(
-        bytes_for(SNP, policy(), id_block(), id_block()), bytes_for(SNP, policy(), id_block())
+    ("id-block-twice", TCG): Example(
+        bytes_for((SNP, NATIVE), id_block(3), id_block(3), page(RESET_PAGE, mask=3)),
+        bytes_for((SNP, NATIVE), id_block(3), page(RESET_PAGE, mask=3)),
     ),
     ("id-block-twice", CH_KVM): Example(
         bytes_for(SNP, policy(), id_block(), id_block()), bytes_for(SNP, policy(), id_block())
@@ -390,6 +455,20 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ),
     ("id-block-policy", CH_MSHV): Example(
         bytes_for(SNP, policy(), id_block()), bytes_for(SNP, policy(0x3001F), id_block())
+    ),
+    ("id-block-digest", QEMU_SNP): Example(
+        bytes_for(SNP, policy(), LOW_PAGE, id_block()), bytes_for(SNP, policy(), LOW_PAGE)
+    ),
+    ("id-block-values", QEMU_SNP): Example(
+        snp_bytes(
+            *(
+                snp_id_block(
+                    igvm.measure(igvm.parse(snp_bytes()), "snp", loader=name, vcpus=1).digest
+                )
+                for name in (QEMU_SNP, CH_KVM)
+            )
+        ),
+        snp_bytes(snp_id_block()),
     ),
     ("policy-ignored", CH_MSHV): Example(FINE_RAM, bytes_for(SNP, policy(0x3001F), LOW_PAGE)),
     ("policy-default", QEMU_SNP): Example(bytes_for(SNP, LOW_PAGE), FINE_SNP),
@@ -427,6 +506,10 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("relocation", OPENVMM): Example(bytes_for(SNP, REGION, LOW_PAGE), FINE_SNP),
     ("relocation-vtl", OPENVMM): Example(
         bytes_for(VBS, region(0x200000, high=1 << 32), LOW_PAGE), bytes_for(VBS, REGION, LOW_PAGE)
+    ),
+    ("relocation-boundary", OPENVMM): Example(
+        bytes_for(VBS, REGION, page_tables(0x400000, vtl=2), LOW_PAGE),
+        bytes_for(VBS, REGION, page_tables(0x401000, vtl=2), LOW_PAGE),
     ),
     ("relocation-twice", OPENVMM): Example(
         bytes_for(VBS, REGION, region(0x300000, vtl=2, high=1 << 32), LOW_PAGE),

@@ -92,6 +92,51 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert "no.igvm" in done.stdout + done.stderr
 
 
+def test_what_is_assumed_of_the_machine(native: Path) -> None:
+    """The text and the JSON say it, and nothing that was given is among it."""
+    done = igvm(native, "--loader", "qemu-tcg")
+    assert "assumed: machine q35, a VGA adapter, 128 MiB of memory, 1 vCPU" in done.stdout
+    whole = ["--machine", "pc,vga=none", "--memory", "512M", "--vcpus", "1"]
+    done = igvm(native, "--loader", "qemu-tcg", *whole)
+    assert "assumed: " not in done.stdout
+    done = igvm(native, "--loader", "qemu-tcg", "--machine", "microvm", "--json=short")
+    [checked] = json.loads(done.stdout)["files"]
+    assert [
+        "128 MiB of memory, 1 vCPU",
+        "where things lie on microvm was read in the source and not run",
+    ] == checked["results"][0]["assumptions"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [([], 1), (["--memory", "64M"], 0), (["--memory", "1G"], 0), (["--machine", "microvm"], 1)],
+    ids=["assumed", "less", "more", "another machine"],
+)
+def test_memory_decides(tmp_path: Path, options: list[str], code: int) -> None:
+    """A run over the end of RAM is an error, and none where RAM ends elsewhere."""
+    path = tmp_path / "edge.igvm"
+    path.write_bytes(bytes_for(NATIVE, page(0x7FFF000), page(0x8000000)))
+    assert code == igvm(path, "--loader", "qemu-tcg", *options).returncode
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--loader", "openvmm", "--machine", "q35"], "are for the loaders of QEMU"),
+        (["--memory", "1G"], "are for the loaders of QEMU"),
+        (["--loader", "qemu", "--machine", "q36"], "there is no machine 'q36'"),
+        (["--loader", "qemu", "--machine", "@m.toml"], "in files are not read yet"),
+        (["--loader", "qemu", "--machine", "isapc", "--memory", "4G"], "no memory for isapc"),
+        (["--loader", "qemu", "--memory", "4X"], "no size of memory"),
+    ],
+)
+def test_machines_that_there_are_not(native: Path, options: list[str], words: str) -> None:
+    """One line, and exit code 2."""
+    done = igvm(native, *options)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert words in done.stderr
+
+
 def test_an_unknown_loader(native: Path) -> None:
     """A loader that there is not is a wrong option."""
     assert igvm(native, "--loader", "bhyve").returncode == 2

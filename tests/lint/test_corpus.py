@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import igvm
-from igvm.launch.lint import lint
 from igvm.launch.loader_table import loaders_named
+from igvm.measurement.lint import lint
 
 LOADERS = [loader.name for loader in loaders_named("all", tools=False)]
 

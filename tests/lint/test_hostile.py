@@ -45,6 +45,7 @@ def judge(data: bytes) -> None:
             assert str(finding)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [EVERY_HEADER["x64 v1"], EVERY_HEADER["arm"]], ids=["x64", "arm"])
 def test_flipped_bits(data: bytes) -> None:
     """Bits all over the headers may flip, with the checksum made right again."""
@@ -56,6 +57,7 @@ def test_flipped_bits(data: bytes) -> None:
     assert size
 
 
+@pytest.mark.slow
 @FILES
 def test_truncated(data: bytes) -> None:
     """A file may end anywhere."""
@@ -64,6 +66,7 @@ def test_truncated(data: bytes) -> None:
     assert data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [spec.name for spec in HEADERS.values() if spec.record])
 def test_extreme_fields(name: str) -> None:
     """Each number of each header may have any boundary value."""
@@ -73,6 +76,7 @@ def test_extreme_fields(name: str) -> None:
             judge(bent)
 
 
+@pytest.mark.slow
 def test_mutated_examples() -> None:
     """The examples of the rules with random bytes changed."""
     chance = random.Random(3)

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 import igvm
-from igvm.launch.lint import all_rules, lint, rules_of
 from igvm.launch.loader_table import loaders_named
+from igvm.measurement.lint import all_rules, lint, rules_of
 from tests.lint.examples import EXAMPLES, FINE, FINE_RAM, FINE_SNP, FINE_VBS, Example
 from tests.small_files.guests import NATIVE, SNP, VBS, bytes_for
-from tests.small_files.raw import page
+from tests.small_files.raw import header, page
 
 if TYPE_CHECKING:
     from igvm.launch.lint.loader_rule import LoaderRule
@@ -129,6 +129,16 @@ def test_the_reference_reads() -> None:
     assert finding.rule.startswith("igvm-0.5/")
 
 
+@pytest.mark.parametrize("kind", [0x107, 0x80000107], ids=["needed", "optional"])
+def test_a_version_string_is_refused_by_those_who_read_with_the_crate(kind: int) -> None:
+    """No release of the igvm crate knows the type, nor the bit that would let it skip one."""
+    data = bytes_for((NATIVE, SNP, VBS), header(kind, b"1.2"), page(0x1000))
+    assert not [each for each in igvm.check(igvm.parse(data)) if "version" in each.rule]
+    for name in LOADERS:
+        refused = first_findings(data, name).get(f"loader/{name}/refused")
+        assert (igvm.loaders()[name].crate is not None) == (refused is not None)
+
+
 def test_most_limits_what_is_listed() -> None:
     """The last of the listed places of a rule counts the others."""
     data = bytes_for(NATIVE, *[page(0x1000 + 0x2000 * i, kind=1) for i in range(5)])
@@ -141,11 +151,17 @@ def test_most_limits_what_is_listed() -> None:
     ("key", "header", "field", "value", "words"),
     [
         (("unknown-type", "qemu-tcg"), "ERROR_RANGE", None, None, "ERROR_RANGE is for SEV_SNP"),
-        (("parameter-bounds", "qemu-tcg"), "VP_COUNT_PARAMETER", "byte_offset", 4093, "0x1000"),
+        (("parameter-bounds", "qemu-tcg"), "VP_COUNT_PARAMETER", "byte_offset", 4101, "0x1000"),
         (("parameter-offset", "qemu-tcg"), "MADT", "byte_offset", 64, "byte_offset is 0x40"),
         (("order-trap", "qemu-tcg"), "PARAMETER_INSERT", "gpa", 0x1000, "covers 0x1000"),
         (("overlap", "qemu-tcg"), "PAGE_DATA", "gpa", 0x1000, "header 2 (PARAMETER_INSERT)"),
-        (("ram-edge", "qemu-tcg"), "PAGE_DATA", "gpa", 0x7FFFF000, "goes across 0x80000000"),
+        (
+            ("region-edge", "qemu-tcg"),
+            "PAGE_DATA",
+            "gpa",
+            0x7FFF000,
+            "the run of pages [0x7fff000, 0x8001000) is not all inside RAM [0xc0000, 0x8000000)",
+        ),
         (("vp-index", "qemu-tcg"), "VP_CONTEXT", "vp_index", 1, "vp_index is 1"),
         (("vmsa-gpa", "qemu-kvm"), "VP_CONTEXT", "gpa", 0x5000, "gpa is 0x5000"),
         (("vmsa-field", "qemu-kvm"), "VP_CONTEXT", "star", None, "star is not zero"),
@@ -214,10 +230,14 @@ def test_both_platforms_are_judged() -> None:
 
 def test_what_holds_for_every_loader() -> None:
     """A loader that declares a rule or two is judged for its platforms and its reader too."""
-    loader = igvm.loaders()["qemu-tcg"]
-    (rule, *_) = loader.rules()
-    bare = msgspec.structs.replace(loader, rules=lambda: [rule])
-    assert {rule.name, "no-plan", "no-platform", "refused"} == {
-        every.name for every in rules_of(bare)
-    }
+    measured = igvm.loaders()["cloud-hypervisor-kvm"]
+    unmeasured = igvm.loaders()["qemu-tcg"]
+    (rule, *_) = unmeasured.rules()
+
+    def named(loader: igvm.Loader) -> set[str]:
+        bare = msgspec.structs.replace(loader, rules=lambda: [rule])
+        return {every.name for every in rules_of(bare)}
+
+    assert {rule.name, "no-plan", "no-platform", "refused"} == named(measured)
+    assert {rule.name, "no-platform", "refused"} == named(unmeasured)
     assert not rules_of(igvm.loaders()["igvmmeasure"])

@@ -77,7 +77,7 @@ def test_every_page() -> None:
 
 def test_links() -> None:
     """Each running digest is the hash over the one before and the page (SNP ABI 8.17.2)."""
-    first, second, *_ = explain(igvm.plan(hello_guest(), SNP))
+    _, first, second, *_ = explain(igvm.plan(hello_guest(), SNP))
     tail = b"\x70\0\1" + bytes(5) + (0x100000).to_bytes(8, "little")
     code = igvm.plan(hello_guest(), SNP).content(second.source)
     content = hashlib.sha384(code).digest()

@@ -87,15 +87,34 @@ def test_memory_and_time_are_bounded(kind: int, name: str) -> None:
     assert 20 > time.monotonic() - start
 
 
-def test_an_area_of_a_gibibyte_is_the_largest() -> None:
-    """What is refused is told, and what is not is measured."""
-    heads = raw.platform(3) + raw.area(1, (1 << 30) + 1) + raw.insert(1, 0)
-    with pytest.raises(igvm.LoadError, match="area 1 has 0x40000001 bytes, more than any"):
-        igvm.measure(igvm.parse(raw.file(heads, data=PAGE)), igvm.PlatformType.TDX)
+def test_an_area_of_a_gibibyte_is_the_largest_that_is_loaded() -> None:
+    """A loader's plan has no larger one; the refusal says what the area has and what it may."""
+    heads = raw.platform(2) + raw.area(1, (1 << 30) + 1) + raw.insert(1, 0)
+    file = igvm.parse(raw.file(heads, data=PAGE))
+    with pytest.raises(igvm.LoadError, match=r"area 1 has 0x40000001 bytes, .* may have 0x4000000"):
+        igvm.plan(file, "snp", loader="qemu-kvm")
+
+
+def test_what_is_hashed_is_bounded_by_the_file() -> None:
+    """Two GiB of error ranges are too much for a file of 73 bytes, and the refusal says so."""
+    file = igvm.parse(raw.file(raw.platform(1), raw.error_range(0, 1 << 31)))
+    expected = r"hashes 2\.0 GiB, and the limit for a file of 72 bytes is 1\.0 GiB"
+    with pytest.raises(igvm.MeasurementError, match=expected):
+        igvm.measure(file, "vbs")
+
+
+@pytest.mark.parametrize("platform", ["snp", "tdx"])
+def test_what_the_digest_does_not_contain_is_not_counted(platform: str) -> None:
+    """Error ranges are nothing to SNP and TDX, however large they are."""
+    kind = int(igvm.PlatformType[{"snp": "SEV_SNP", "tdx": "TDX"}[platform]])
+    heads = raw.platform(kind) + raw.policy()
+    with_range = igvm.parse(raw.file(heads, raw.error_range(0, 0xFFFFF000)))
+    without = igvm.parse(raw.file(heads))
+    assert igvm.measure(without, platform).digest == igvm.measure(with_range, platform).digest
 
 
 def test_past_the_end_of_the_address_space() -> None:
-    """Pages that wrap around are refused: loaders disagree about them."""
-    heads = raw.platform(3) + raw.area(1, 0x2000) + raw.insert(1, (1 << 64) - 4096)
+    """Pages that wrap around are refused of loaders, which disagree about them."""
+    heads = raw.platform(2) + raw.area(1, 0x2000) + raw.insert(1, (1 << 64) - 4096)
     with pytest.raises(igvm.LoadError, match="runs past the end of the address space"):
-        igvm.measure(igvm.parse(raw.file(heads, data=PAGE)), igvm.PlatformType.TDX)
+        igvm.plan(igvm.parse(raw.file(heads, data=PAGE)), "snp", loader="qemu-kvm")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -163,3 +164,47 @@ def test_a_whole_program(request: pytest.FixtureRequest) -> None:
     files, last = done.stdout.split()
     assert "exit" == last
     assert 8 > int(files)
+
+
+ORPHAN = """
+import sys, time
+sys.path.insert(0, {root!r})
+from igvm.measurement.worker import Worker
+
+def work(memory, tell):
+    tell()
+    time.sleep(600)  # a step that takes long
+
+with Worker(1, work) as worker:
+    assert worker.wait(1)
+    print(worker._child, flush=True)
+    time.sleep(600)
+"""
+
+
+def has_ended(pid: int) -> bool:
+    """Whether there is no such process any more, or it only waits for somebody to ask how."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+            return stream.read().rpartition(") ")[2][0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no /proc")
+def test_a_worker_ends_with_its_parent(request: pytest.FixtureRequest) -> None:
+    """When the parent is killed, a worker that is in the middle of a step ends as well."""
+    script = ORPHAN.format(root=str(request.config.rootpath))
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert not has_ended(child)
+        parent.kill()
+    # The step takes ten minutes, so that half a minute on a busy machine proves it.
+    waiting = time.monotonic() + 30
+    while not has_ended(child) and time.monotonic() < waiting:
+        time.sleep(0.01)
+    ended = has_ended(child)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    assert ended

@@ -184,7 +184,7 @@ def test_refuses_in_one_line(tmp_path: Path) -> None:
     result = run(path)
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "ovmf.py: this is no OVMF: there is no table of GUIDs at its end"
+        "ovmf.py: +0x1ffce: this is no OVMF: there is no table of GUIDs at its end"
     ]
 
 

@@ -14,6 +14,7 @@ from igvm import report
 from tests.golden_text import assert_golden
 from tests.report.printed import GOLDEN, every_header, text
 from tests.small_files import raw
+from tests.small_files.contents import cpuid_leaves
 from tests.small_files.raw import with_checksum
 from tests.small_files.samples import EVERY_HEADER, runs_of_pages
 
@@ -196,3 +197,51 @@ def test_data_past_the_end_of_a_run() -> None:
     assert run.data is not None
     assert (start, 5000) == (run.data.offset, run.data.size)
     assert run.problem is not None
+
+
+def cpuid_file(*pages: bytes, offset: int | None = None) -> bytes:
+    """A file with these CPUID pages, all at one place of the data where `offset` is given."""
+    headers = [
+        raw.page(0x1000 * i, raw.at(i if offset is None else offset), kind=2)
+        for i in range(len(pages))
+    ]
+    return raw.file(raw.platform(2), *headers, data=pages)
+
+
+LEAVES = cpuid_leaves((0, 0), (0xD, 1, 3, 8), (0x8000001F,), answer=0x10)
+
+
+def test_text_of_cpuid_pages() -> None:
+    """The leaves stand below the row of their page, wide ones on two lines."""
+    wide = cpuid_leaves((0xFFFFFFFF, 0xFFFFFFFF, (1 << 64) - 1, (1 << 64) - 1), answer=0xFFFFFFFF)
+    many = (65).to_bytes(4, "little") + cpuid_leaves((7,))[4:64].ljust(4092, b"\0")
+    asked_for = cpuid_leaves((1,), (4, 1))
+    dumped = shown(cpuid_file(LEAVES, asked_for, wide, many[:4096], cpuid_leaves()))
+    assert_golden(GOLDEN / "dump cpuid.txt", dumped)
+
+
+def test_leaves_are_values() -> None:
+    """JSON has the count and every field of each leaf."""
+    entry = report.dump(igvm.parse(cpuid_file(LEAVES))).headers[1]
+    assert entry.cpuid is not None
+    assert 3 == entry.cpuid.count
+    expected = {"eax_in": 0xD, "ecx_in": 1, "xcr0_in": 3, "xss_in": 8}
+    answer = {"eax": 0x10, "ebx": 0, "ecx": 0, "edx": 0}
+    assert expected | answer == msgspec.to_builtins(entry.cpuid.leaves[1])
+    assert cpuid_file(LEAVES) == again(cpuid_file(LEAVES))
+
+
+def test_pages_of_another_type_have_no_leaves() -> None:
+    """Neither has a CPUID page without data."""
+    data = raw.file(raw.platform(2), raw.page(0, raw.at(0)), raw.page(0x1000, kind=2), data=LEAVES)
+    assert [None] * 3 == [entry.cpuid for entry in report.dump(igvm.parse(data)).headers]
+
+
+def test_overlapping_leaves_are_bounded() -> None:
+    """What is decoded of CPUID pages at one place does not exceed the file by more than a bit."""
+    headers = [raw.page(0x2000 * i, raw.at(0), kind=2) for i in range(100)]
+    data = raw.file(raw.platform(2), *headers, data=LEAVES)
+    entries = report.dump(igvm.parse(data)).headers[1:]
+    decoded = [entry for entry in entries if entry.cpuid is not None]
+    assert len(decoded) * 4096 <= len(data) + (1 << 16)
+    assert "the CPUID pages before this one overlap" in (entries[-1].problem or "")

@@ -10,10 +10,10 @@ from igvm.report.differences import launch_difference
 from igvm.report.launch_settings import (
     Launch,
     LaunchSettings,
+    compared_platforms,
     launches,
     loaders_of,
     platforms_of,
-    shared_platforms,
 )
 from igvm.report.measurements import measure_launches
 from igvm.report.refusal import Refusal
@@ -43,9 +43,12 @@ def test_every_combination() -> None:
 
 
 def test_all_loaders() -> None:
-    """Without a name every loader that loads the platform is meant."""
+    """Without a name every loader that loads the platform is meant; of firmware, where some is."""
     wanted = launches(hello_guest(), platforms=[SNP])
-    assert loaders_of(SNP) == [launch.loader for launch in wanted]
+    names = [name for name in loaders_of(SNP) if name != "qemu-bios"]
+    assert names == [launch.loader for launch in wanted]
+    of_firmware = launches(igvm.parse_firmware(bytes(4096)), platforms=[SNP])
+    assert loaders_of(SNP) == [launch.loader for launch in of_firmware]
     assert "td-shim" not in loaders_of(SNP)
 
 
@@ -64,16 +67,23 @@ def test_a_loader_of_nothing(platforms: list[igvm.PlatformType]) -> None:
         launches(hello_guest(), platforms=platforms, loaders=["td-shim"])
 
 
-def test_shared_platforms() -> None:
+def test_compared_platforms() -> None:
     """Two launches are compared where both files and all loaders have the platform."""
-    assert [SNP, TDX] == shared_platforms(snp_tdx_guest(), snp_tdx_guest(), loaders=["reference"])
-    assert [SNP] == shared_platforms(hello_guest(), snp_tdx_guest(), loaders=["reference"])
-    assert [TDX] == shared_platforms(
-        snp_tdx_guest(), snp_tdx_guest(), loaders=["reference", "td-shim"]
+    loaders = ["reference", "reference"]
+    guest = snp_tdx_guest()
+    assert {SNP: None, TDX: None} == compared_platforms(guest, snp_tdx_guest(), loaders=loaders)
+    with_hello = compared_platforms(guest, hello_guest(), loaders=loaders)
+    assert (None, "only the first file is for it") == (with_hello[SNP], with_hello[TDX])
+    assert {SNP: "loader td-shim does not load it", TDX: None} == compared_platforms(
+        guest, guest, loaders=["reference", "td-shim"]
     )
-    for platforms, second in (([SNP, TDX], two_vcpu_guest()), ([], realm())):
-        with pytest.raises(igvm.ValidationError, match="not both launches are for SEV_SNP, TDX"):
-            shared_platforms(snp_tdx_guest(), second, platforms=platforms, loaders=["reference"])
+    assert {"only the first file is for it", "only the second file is for it"} == set(
+        compared_platforms(guest, realm(), loaders=loaders).values()
+    )
+    with pytest.raises(igvm.ValidationError, match="TDX are not compared: only the first"):
+        compared_platforms(guest, two_vcpu_guest(), platforms=[SNP, TDX], loaders=loaders)
+    with pytest.raises(igvm.ValidationError, match="loader td-shim does not load it"):
+        compared_platforms(two_vcpu_guest(), two_vcpu_guest(), loaders=["td-shim", "td-shim"])
 
 
 def test_results_and_refusals() -> None:

@@ -11,10 +11,10 @@ from tests.small_files.guests import CCA, SEV_ES, SNP, TDX, VMSA_GPA
 
 # From `igvm measure examples/hello.igvm`; the oracle agrees (tests/measurement).
 HELLO_SNP = (
-    "1d7f08439518e5944063467de559edd62ceda4f25c928ac4"
-    "eaeaf5bfeecafe5956c605b7cf8d22ab869abb253be55bc1"
+    "c1f57bd124cb58bf8f4292d6c38f8ba2d472eb55680779fd"
+    "7d5854164e21c3ec2ae91082465ad06591ebc5229b8b8d54"
 )
-HELLO_VBS = "cc39ef35d8fdbf9699caa2e15dcb7d5835120965cc9bad73e884ba38d693deb9"
+HELLO_VBS = "4d719891b04bc2c6b319e3afac095bf402a8c6a50f5ffc77546967dc56c0c874"
 
 _CODE_SEGMENT = vmsa().cs.replace(attrib=0x29B)
 HELLO_VMSA = vmsa().replace(cs=_CODE_SEGMENT, cr0=0x80000011, cr3=0x1000, cr4=0x20, efer=0x1D00)

@@ -45,3 +45,14 @@ def native_page(**registers: int) -> bytes:
 def header_of(record: Record) -> bytes:
     """The header that holds `record`."""
     return raw.header(TYPE_OF[type(record)], record.pack())
+
+
+def cpuid_leaves(*asked_for: tuple[int, ...], answer: int = 0) -> bytes:
+    """A CPUID page of leaves, each given as EAX, ECX, XCR0 and XSS, whose answer is `answer`."""
+    entries = [
+        igvm.CPUIDEntry(
+            **dict(zip(("eax_in", "ecx_in", "xcr0_in", "xss_in"), leaf, strict=False)), eax=answer
+        ).pack()
+        for leaf in asked_for
+    ]
+    return padded(len(entries).to_bytes(16, "little") + b"".join(entries))

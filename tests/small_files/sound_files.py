@@ -125,11 +125,11 @@ X64 = igvm.HvX64Register
 _P384 = bytes(range(1, 49)) + bytes(24)
 SIGNATURE = igvm.SNPSignature(r_comp=_P384, s_comp=_P384)
 KEY = igvm.SNPPublicKey(curve=2, qx=_P384, qy=_P384)
-_DOCUMENT = b"\xd9\x01\xf5\xa1\x00\x60\x00\x00"
-_COSE = b"\xd2\x84\x40\xa0\xf6\x40\x00\x00"
+_DOCUMENT = b"\xd9\x01\xf5\xa1\x00\x62id"
+_COSE = b"\xd2\x84\x40\xa0\xf6\x42\x00\x00"
 NATIVE_CONTEXT = igvm.NativeContextX64(rip=0x1000, code_attributes=0xA09B, data_attributes=0xC093)
 CS = igvm.HvSegmentRegister(limit=0xFFFFFFFF, selector=8, attributes=0xA09B).pack()
-REGISTERS = ((X64.RIP, 0x300000), (X64.CR3, 0x800000), (X64.CS, CS))
+REGISTERS = ((X64.RIP, 0x300000), (X64.CR3, 0x801000), (X64.CS, CS))
 """What VTL 2 of a VBS guest starts with."""
 
 
@@ -205,12 +205,12 @@ VBS_GUEST = NamedFile(
             maximum_relocation_gpa=0x40000000,
         ),
         "tables": igvm.PageTableRelocation(
-            compatibility_mask=1, vtl=2, gpa=0x800000, size=0x4000, used_size=0x2000
+            compatibility_mask=1, vtl=2, gpa=0x801000, size=0x4000, used_size=0x2000
         ),
         "area": igvm.ParameterArea(number_of_bytes=0x1000, parameter_area_index=0),
         "insert": igvm.ParameterInsert(gpa=0x10000, compatibility_mask=1, parameter_area_index=0),
         "page": igvm.PageData(gpa=0x300000, compatibility_mask=1, file_offset=at("page")),
-        "table": igvm.PageData(gpa=0x800000, compatibility_mask=1, file_offset=at("page")),
+        "table": igvm.PageData(gpa=0x801000, compatibility_mask=1, file_offset=at("page")),
         "errors": igvm.ErrorRange(gpa=0x900000, compatibility_mask=1, size_bytes=0x1000),
         "context": igvm.VPContext(compatibility_mask=1, file_offset=at("vbs")),
         "measurement": igvm.VBSMeasurement(

@@ -22,7 +22,8 @@ def check(file: IgvmFile, rules: str = "spec", *, most: int = 100) -> list[Findi
             question: does that release of the reference crate, and with it every loader that
             links it, accept the file? Then there is at most one error, the one that the
             release stops at.
-        most: list at most so many places a rule; the last one counts the others in `more`.
+        most: list at most so many places a rule, and 10,000 of all rules but one of each; the
+            last one of a rule counts the others in `more`.
 
     Raises:
         ValidationError: there is no such rule set, or `file` is no open file.
@@ -33,12 +34,12 @@ def check(file: IgvmFile, rules: str = "spec", *, most: int = 100) -> list[Findi
     if rules == "spec":
         from igvm.checks.inspection.inspected_file import InspectedFile
         from igvm.checks.rule import SPEC_RULES
-        from igvm.checks.running import run
+        from igvm.checks.running import run_all
         from igvm.checks.specification import load
 
         load()
         inspected = InspectedFile(file)
-        return [finding for rule in SPEC_RULES.values() for finding in run(rule, inspected, most)]
+        return run_all(SPEC_RULES.values(), inspected, most)
     if rules in RULE_SETS:
         from igvm.checks.reference import verdict
 

@@ -11,12 +11,26 @@ from igvm.checks.inspection.record_fields import field_offset, field_value
 from igvm.checks.rule import Lazy, Many, Place
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from igvm.checks.inspection.inspected_file import InspectedFile
     from igvm.checks.rule import Rule
     from igvm.file.view import IgvmFile
 
 _LAST_DIGIT = 9
 """The highest number that is shown in decimal."""
+
+
+MOST_LISTED = 10_000
+"""Findings of all rules together that are listed of a file; of each rule one is in any case."""
+
+
+def run_all(rules: Iterable[Rule], inspected: InspectedFile, most: int) -> list[Finding]:
+    """The findings of `rules`: at most `most` of each, and MOST_LISTED together."""
+    findings: list[Finding] = []
+    for rule in rules:
+        findings += run(rule, inspected, min(most, MOST_LISTED - len(findings)))
+    return findings
 
 
 def run(rule: Rule, inspected: InspectedFile, most: int) -> list[Finding]:

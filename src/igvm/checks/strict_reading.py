@@ -28,9 +28,14 @@ def parse(buffer: Buffer, *, strict: bool = False, path: str | None = None) -> I
 def open(path: str | os.PathLike[str], *, strict: bool = False, copy: bool = False) -> IgvmFile:  # noqa: A001 - igvm.open
     """Map the file at `path` and view it; with `copy`, read it into memory instead.
 
+    While it is mapped nobody may make the file shorter: the system kills a process that touches
+    pages which are gone (SIGBUS). What is no regular file is read; of a pipe or a device, which
+    may have no end, no more than 1 MiB beyond the total_file_size of its fixed header.
+
     Raises:
         OSError: the file cannot be opened.
-        FormatError: the fixed header cannot be read or the variable headers are not in the file.
+        FormatError: the fixed header cannot be read or the variable headers are not in the file;
+            or more follows than is read.
         ValidationError: with `strict`, the first error of `igvm.check`.
     """
     file = read.open(path, copy=copy)

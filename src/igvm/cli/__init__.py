@@ -14,6 +14,7 @@ def main() -> None:
 
         sys.stdout.write(f"igvm {__version__}\n")
         return
+    _hold_standard_files()
     if sys.stderr is None:  # the caller has closed it
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
     if sys.stdout is None:
@@ -33,10 +34,21 @@ def main() -> None:
         _leave(end.code if isinstance(end.code, int) else 0)
 
 
+def _hold_standard_files() -> None:
+    """Keep a file that is opened from the place of a standard one that the caller has closed.
+
+    Whatever the interpreter or a library says of an error would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+
+
 def _leave(code: int) -> None:
     """Exit at once: to take numpy and all else apart takes as long as many a command."""
-    watched = sys.gettrace() or sys.getprofile() or sys.flags.inspect
-    if watched:  # by a debugger or a profiler, which has things to do at the end
+    if sys.flags.inspect or _is_watched():
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -44,3 +56,12 @@ def _leave(code: int) -> None:
         except (OSError, ValueError):  # its reader is gone, or it is closed
             code = code or 1
     os._exit(code)
+
+
+def _is_watched() -> bool:
+    """Whether a debugger or a profiler runs, which has things to do at the end."""
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return True
+    # From Python 3.12 on some say so here only; there are numbers for six of them.
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and any(map(monitoring.get_tool, range(6)))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from igvm.cli.launch_options import LOADER, loader_families
-from igvm.cli.messages import FOUND, UNREADABLE, complain, os_message
+import click
+
+from igvm.cli.launch_options import CPU, LOADER, MACHINE, MEMORY, VCPUS, loader_families
+from igvm.cli.launch_request import usage_errors
+from igvm.cli.messages import FOUND, UNREADABLE, complain, complain_of, os_message
 from igvm.cli.options import FILES, JSON, MOST, RULE_SETS, RULES, SEVERITY
-from igvm.cli.streams import STDIN, print_json, print_lines, read_input
+from igvm.cli.streams import STDIN, input_bytes, print_json, print_lines
 from igvm.cli.values import Group
 from igvm.cli.verb import is_given, verb
 
 if TYPE_CHECKING:
-    from igvm.checks.finding import Severity
+    from collections.abc import Callable
+
+    from igvm.file.view import IgvmFile
+    from igvm.launch.machine import Machine
     from igvm.report.check_results import Checked
 
 
@@ -33,11 +40,20 @@ JUDGED_LOADER = LOADER._replace(
 )
 
 
+JUDGED_VCPUS = VCPUS._replace(
+    help="How many vCPUs the machine has; one is assumed, and of several the most are judged."
+)
+
+
 @verb(
     "check",
     FILES,
     RULES,
     JUDGED_LOADER,
+    MACHINE,
+    MEMORY,
+    JUDGED_VCPUS,
+    CPU,
     SEVERITY,
     MOST,
     JSON,
@@ -48,6 +64,10 @@ def command(
     paths: tuple[str, ...],
     rules: tuple[str, ...],
     loader: tuple[str, ...],
+    machine: Machine | None,
+    memory: int | None,
+    vcpus: tuple[int, ...] | None,
+    cpu: str | None,
     severity: str,
     most: int,
     json: str,
@@ -55,24 +75,41 @@ def command(
     """Check files against the specification, the reference and loaders.
 
     --loader asks whether a file boots there, and what the loader ignores or changes; it stands
-    instead of --rules, unless that is given too. Exits with 1 if there is an error in any file,
-    and with 3 if a file cannot be read. Warnings and notes do not count. `igvm rules` explains
-    the rules.
+    instead of --rules, unless that is given too. --vcpus and --cpu say which guest it starts: an
+    ID block vouches for one digest. For QEMU, --machine, --memory and --vcpus say on what, and what
+    they leave open is assumed and printed. Exits with 1 if there is an error in any file, and with
+    3 if a file cannot be read. Warnings and notes do not count. `igvm rules` explains the rules.
     """
     from igvm import report
     from igvm.checks.finding import Severity
+    from igvm.errors import FormatError
 
     rule_sets = tuple(name for name in RULE_SETS if name in rules)
     if loader and not is_given("rules"):
         rule_sets = ()
+    if not loader and (vcpus or cpu):
+        raise click.UsageError("--vcpus and --cpu are about guests in a --loader")
+    judge = functools.partial(
+        report.checked,
+        rules=rule_sets,
+        loaders=loader,
+        severity=Severity[severity.upper()],
+        most=most,
+        machine=_machine(machine, memory, max(vcpus) if vcpus else None, loader),
+        vcpus=vcpus or (),
+        cpu=cpu,
+    )
     files: list[Checked] = []
     code = 0
     for path in paths:
         try:
-            checked = _check(path, rule_sets, loader, Severity[severity.upper()], most)
+            checked = _check(path, rule_sets, judge)
         except OSError as error:
             complain(os_message(error))
             code = UNREADABLE
+            continue
+        except FormatError as error:
+            code = complain_of(error)
             continue
         files.append(checked)
         has_errors = any(result.errors for result in checked.results)
@@ -85,27 +122,53 @@ def command(
     return code
 
 
-def _check(
-    path: str, rule_sets: tuple[str, ...], loaders: tuple[str, ...], severity: Severity, most: int
-) -> Checked:
-    """What the rules and the loaders say to one file.
+def _machine(
+    machine: Machine | None, memory: int | None, vcpus: int | None, loaders: tuple[str, ...]
+) -> Machine | None:
+    """The machine that the options describe; None where nothing was said of one.
 
     Raises:
-        OSError: the file cannot be opened.
+        UsageError: no loader takes one, or it cannot have so much memory.
+    """
+    from igvm.launch.loader_table import loader_of
+
+    if not any(loader_of(name).machines for name in loaders):
+        if machine is not None or memory is not None:
+            message = "--machine and --memory are for the loaders of QEMU: add --loader qemu"
+            raise click.UsageError(message)
+        return None
+    if machine is None and memory is None and vcpus is None:
+        return None
+    import msgspec
+
+    from igvm.launch.machine import Machine
+    from igvm.launch.programs.qemu_machines import qemu_machine
+
+    whole = msgspec.structs.replace(machine or Machine(), memory=memory, vcpus=vcpus)
+    with usage_errors():
+        qemu_machine(whole)
+    return whole
+
+
+def _check(path: str, rule_sets: tuple[str, ...], judge: Callable[[IgvmFile], Checked]) -> Checked:
+    """What `judge` says to one file, or `rule_sets` to bytes that are none.
+
+    Raises:
+        OSError: the file cannot be opened or read.
+        FormatError: it goes on beyond what is read of a pipe or a device.
+        UsageError: what was asked does not fit.
     """
     from igvm import report
     from igvm.errors import FormatError
-    from igvm.file.read import open as open_path
-    from igvm.file.read import parse
+    from igvm.file.read import view
+    from igvm.storage.file_bytes import START
 
-    data = b""
+    data = input_bytes(path)
     try:
-        if path == "-":
-            data = read_input()
-        file = parse(data, path=STDIN) if path == "-" else open_path(path)
+        file = view(data, STDIN if path == "-" else path)
     except FormatError as error:
-        if path != "-":
-            with open(path, "rb") as stream:
-                data = stream.read()
-        return report.unreadable(error, data, rule_sets or ("spec",))
-    return report.checked(file, rule_sets, loaders=loaders, severity=severity, most=most)
+        if data.has_more and len(data.buffer) > START:
+            raise  # what follows is not known, and a verdict is about a whole file
+        return report.unreadable(error, data.buffer, rule_sets or ("spec",))
+    with usage_errors():
+        return judge(file)

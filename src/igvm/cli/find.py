@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from igvm.cli.launch_input import open_firmware_input
 from igvm.cli.launch_options import (
     CPU,
     DIGEST,
+    FIRMWARE,
     HOST,
     KERNEL,
     LAUNCH_OPTIONS,
     LOADER,
     PLATFORM,
     SEV_FEATURES,
+    SNP_OVMF_HASH,
     VCPUS,
 )
 from igvm.cli.launch_request import launch_request
 from igvm.cli.messages import FOUND, UNREADABLE, USAGE, complain, complain_of, os_message
-from igvm.cli.options import FILES, JSON
+from igvm.cli.options import JSON, OPTIONAL_FILES
 from igvm.cli.streams import open_file, print_json, print_lines, progress_bar
+from igvm.cli.unused_options import refuse_unsearched
 from igvm.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -26,13 +32,20 @@ if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
     from igvm.measurement.search.find import Match, Search
     from igvm.report.searches import FileSearch
+    from igvm.spec.enums import PlatformType
 
 
 @verb(
     "find",
     DIGEST,
-    FILES,
+    OPTIONAL_FILES,
     *LAUNCH_OPTIONS,
+    FIRMWARE._replace(
+        help="Firmware such as OVMF.fd that QEMU is given by -bios, searched like a FILE; its "
+        "loader is qemu-bios.",
+        multiple=True,
+    ),
+    SNP_OVMF_HASH,
     JSON,
     summary="Search files for what leads to a digest.",
 )
@@ -44,7 +57,17 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
     with 1 if nothing is found in any file, and with 3 if a file cannot be read or none has digests
     of this size.
     """
-    request = launch_request(**launch_options)
+    firmware = launch_options["firmware"]
+    if not paths and not firmware:
+        raise click.UsageError("Missing argument 'FILE...', or --firmware")
+    requests = {
+        opened: launch_request(**launch_options | {"firmware": given})
+        for opened, given, wanted in (
+            (open_file, (), paths),
+            (open_firmware_input, firmware, firmware),
+        )
+        if wanted
+    }
     from igvm.errors import IgvmError, ValidationError
     from igvm.report.encoding import encode
     from igvm.report.names_and_numbers import file_name
@@ -53,12 +76,18 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
     from igvm.report.searches import FileSearch, FindReport
 
     files: list[FileSearch] = []
+    searched: set[PlatformType] = set()
     has_unreadable, refused_code = False, 0
-    for path in paths:
+    inputs = [(path, open_file) for path in paths]
+    inputs += [(path, open_firmware_input) for path in firmware]
+    for path, opened in inputs:
         file = search = refusal = None
         try:
-            file = open_file(path)
-            search = _search(file, digest, request)
+            file = opened(path)
+            searched |= _platforms(file, digest, requests[opened])
+            if len(inputs) == 1:
+                refuse_unsearched(requests[opened], searched)
+            search = _search(file, digest, requests[opened])
         except IgvmError as error:
             message = str(error) if error.path else f"{path}: {error}"
             code = complain_of(error, message)
@@ -73,16 +102,29 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
         name = file_name(path if file is None else file.path)
         files.append(FileSearch(name=name, search=search, refusal=refusal))
         if search is not None and json == "off":
-            title = name if len(paths) > 1 else None
+            title = name if len(inputs) > 1 else None
             print_lines(search_text(search, _options, title, _usage))
+    refuse_unsearched(next(iter(requests.values())), searched)
     if json != "off":
         print_json([encode(FindReport(digest=digest, files=files), pretty=json == "pretty")])
-    searches = [searched.search for searched in files if searched.search is not None]
+    searches = [each.search for each in files if each.search is not None]
     if has_unreadable:
         return UNREADABLE
     if not searches:
         return refused_code
     return 0 if any(search.matches for search in searches) else FOUND
+
+
+def _platforms(file: IgvmFile, digest: bytes, request: LaunchRequest) -> set[PlatformType]:
+    """The platforms of one file that are searched for `digest`.
+
+    Raises:
+        ValidationError: the file is not for a platform that was asked for.
+    """
+    from igvm.measurement.search.find import fitting_platforms
+    from igvm.report.launch_settings import platforms_of
+
+    return set(fitting_platforms(digest, platforms_of(file, request.platforms)))
 
 
 def _search(file: IgvmFile, digest: bytes, request: LaunchRequest) -> Search:

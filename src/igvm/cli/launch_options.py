@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from igvm.cli.launch_values import Digest, HostChoice, Processor, Realm, VcpuNumbers
+from igvm.cli.launch_values import (
+    Digest,
+    HostChoice,
+    MachineName,
+    MemorySize,
+    Processor,
+    Realm,
+    VcpuNumbers,
+)
 from igvm.cli.option_records import LAUNCH, Argument, Option
-from igvm.cli.values import EnumName, FilePath, Group, Hexadecimal, Value
+from igvm.cli.values import EnumName, FilePath, Group, Hexadecimal, Name, Value
 
 
 def _loader_names() -> tuple[str, ...]:
@@ -105,9 +113,69 @@ HOST = Option(
     multiple=True,
     group=LAUNCH,
 )
+FIRMWARE = Option(
+    "firmware",
+    ("--firmware",),
+    "Firmware such as OVMF.fd that QEMU is given by -bios, in place of FILE; its loader is "
+    "qemu-bios.",
+    FilePath(),
+    metavar="PATH",
+    group=LAUNCH,
+)
+SNP_OVMF_HASH = Option(
+    "snp_ovmf_hash",
+    ("--snp-ovmf-hash",),
+    "The SEV-SNP digest after the firmware's pages, in place of them.",
+    Digest(),
+    metavar="HEX",
+    group=LAUNCH,
+)
+PRINT_SNP_OVMF_HASH = Option(
+    "print_snp_ovmf_hash",
+    ("--print-snp-ovmf-hash",),
+    "Print the digest for --snp-ovmf-hash and nothing else.",
+)
+ENCODING = Option(
+    "encoding",
+    ("--encoding",),
+    "How --bare prints a digest: {names}.",
+    Name("encoding", ("hex", "base64")),
+    metavar="NAME",
+    default="hex",
+)
+DUMP_VMSA = Option(
+    "dump_vmsa",
+    ("--dump-vmsa",),
+    "Write the measured VMSAs to the folder DIR, as vmsa0.bin, vmsa1.bin and so on.",
+    FilePath(),
+    metavar="DIR",
+)
+MACHINE = Option(
+    "machine",
+    ("--machine",),
+    "The machine that QEMU makes: q35, pc, microvm or isapc, with ,vga=none for -vga none or "
+    "-nodefaults. q35 with its VGA adapter is assumed.",
+    MachineName(),
+    metavar="NAME[,vga=none]",
+    group=LAUNCH,
+)
+MEMORY = Option(
+    "memory",
+    ("--memory",),
+    "How much memory it has, such as 512M or 2G; 128M is assumed, as by QEMU.",
+    MemorySize(),
+    metavar="SIZE",
+    group=LAUNCH,
+)
 BARE = Option("bare", ("--bare",), "Print one digest and nothing else.")
 EXPECT = Option(
     "expect", ("--expect",), "Exit with 1 unless a digest is this one.", Digest(), metavar="HEX"
+)
+IGNORE_ID_BLOCK = Option(
+    "ignore_id_block",
+    ("--ignore-id-block",),
+    "Say whose digest an ID block or a VBS measurement of the file has, and exit as if it were "
+    "this one.",
 )
 EVERY_PAGE = Option("every_page", ("--every-page",), "Show runs of pages one by one.")
 

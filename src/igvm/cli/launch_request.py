@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+from igvm.cli.launch_input import firmware_loaders
+from igvm.cli.verb import is_given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +18,11 @@ if TYPE_CHECKING:
     from igvm.launch.kernel_hashes import KernelHashes
     from igvm.report.launch_settings import LaunchSettings
     from igvm.spec.enums import PlatformType
+
+
+_SNP_DIGEST_SIZE = 48
+_MOST_OF_A_PIPE = 1 << 30
+"""Bytes of a kernel or an initrd that is no regular file; a device may have no end."""
 
 
 class LaunchRequest(NamedTuple):
@@ -45,6 +54,8 @@ def launch_request(
     append: str | None,
     realm: Any,
     host: tuple[tuple[str, str], ...] = (),
+    firmware: str | tuple[str, ...] | None = None,
+    snp_ovmf_hash: bytes | None = None,
 ) -> LaunchRequest:
     """What the options of a launch ask for.
 
@@ -56,9 +67,25 @@ def launch_request(
     from igvm.launch.request import PlanRequest
     from igvm.report.launch_settings import LaunchSettings
 
+    if firmware:
+        loader = firmware_loaders(loader, is_given=is_given("loader"))
     names = () if set(loader) == set(loader_names()) else loader
     hashes = _kernel_hashes(kernel, initrd, append, names)
-    wanted = PlanRequest(cpu=cpu, sev_features=sev_features, hashes=hashes, host=dict(host))
+    if snp_ovmf_hash is not None and len(snp_ovmf_hash) != _SNP_DIGEST_SIZE:
+        raise click.UsageError(f"--snp-ovmf-hash has {len(snp_ovmf_hash)} bytes, not 48")
+    if snp_ovmf_hash is not None:
+        from igvm.spec.enums import PlatformType
+
+        if set(platform) - {PlatformType.SEV_SNP}:
+            raise click.UsageError("--snp-ovmf-hash is for SEV_SNP")
+        platform = (PlatformType.SEV_SNP,)
+    wanted = PlanRequest(
+        cpu=cpu,
+        sev_features=sev_features,
+        hashes=hashes,
+        firmware_digest=snp_ovmf_hash,
+        host=dict(host),
+    )
     settings = LaunchSettings(wanted, realm)
     return LaunchRequest(platform, names, vcpus or (), settings)
 
@@ -92,13 +119,26 @@ def _kernel_hashes(
 
     takers = [loader.name for loader in loaders().values() if loader.takes_hashes]
     if names and not set(takers) & set(names):
-        raise click.UsageError(f"of all loaders only {', '.join(takers)} measures a --kernel")
+        listed = " and ".join(takers)
+        raise click.UsageError(f"of all loaders only {listed} measure a --kernel")
     text = append or ""
     if text.startswith("@"):
-        text = os.fsdecode(_read(text[1:])).rstrip("\n")
+        text = os.fsdecode(bytes(_read(text[1:]))).rstrip("\n")
     return KernelHashes.of(_read(kernel), _read(initrd) if initrd else b"", text)
 
 
-def _read(path: str) -> bytes:
-    with open(path, "rb") as stream:
-        return stream.read()
+def _read(path: str) -> memoryview:
+    """The bytes of a file, which may be a pipe.
+
+    Raises:
+        OSError: it cannot be read, or has no end.
+    """
+    from igvm.cli.lost_pages import say_when_pages_are_lost
+    from igvm.storage.file_bytes import file_bytes
+
+    say_when_pages_are_lost()
+    data = file_bytes(path, lambda _start: _MOST_OF_A_PIPE)
+    if data.has_more:
+        message = f"more than {_MOST_OF_A_PIPE:,} bytes, and no regular file"
+        raise OSError(errno.EFBIG, message, path)
+    return data.buffer

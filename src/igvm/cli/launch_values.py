@@ -10,6 +10,7 @@ from igvm.cli.values import Value
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from igvm.launch.machine import Machine
     from igvm.measurement.realm import RealmParameters
 
 _MOST_NUMBERS = 1024
@@ -127,6 +128,45 @@ def _number(name: str, text: str) -> int:
     if not 0 <= number < 1 << 64:
         raise ValueError(f"{text!r} is no number for {name}")
     return number
+
+
+class MachineName(Value):
+    """A machine of QEMU: `q35`, or `pc,vga=none`."""
+
+    def read(self, text: str) -> Machine:
+        """The machine, with nothing said of its memory and vCPUs."""
+        from igvm.errors import ValidationError
+        from igvm.launch.machine import Machine
+        from igvm.launch.programs.qemu_machines import MACHINES
+
+        try:
+            machine = Machine.of(text)
+            machine.require(tuple(MACHINES))
+        except ValidationError as error:
+            raise ValueError(f"{error.message}; {error.hint}") from None
+        return machine
+
+    def complete(self, start: str) -> Iterable[str]:
+        """The machines that begin so, with VGA and without."""
+        from igvm.launch.programs.qemu_machines import MACHINES
+
+        names = [form for name in MACHINES for form in (name, f"{name},vga=none")]
+        return [name for name in names if name.startswith(start.lower())]
+
+
+class MemorySize(Value):
+    """How much memory a machine has, as QEMU's -m has it: `512M`, `2G`, or a number of MiB."""
+
+    def read(self, text: str) -> int:
+        """Bytes."""
+        match = re.fullmatch(r"([0-9]{1,9})([kmgt]?)(?:i?b)?", text.strip().lower())
+        size = int(match[1]) << _SHIFTS[match[2]] if match else 0
+        if not 0 < size < 1 << 63:
+            raise ValueError(f"{text!r} is no size of memory such as 512M or 2G")
+        return size
+
+
+_SHIFTS = {"k": 10, "": 20, "m": 20, "g": 30, "t": 40}
 
 
 class HostChoice(Value):

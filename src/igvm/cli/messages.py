@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -66,5 +67,10 @@ def advice(hint: str | None, missing: str | None) -> str | None:
 def os_message(error: OSError) -> str:
     """What the system says about a file, in one line."""
     name = error.filename
-    text = os.fsdecode(name) if isinstance(name, (str, bytes)) else ""
+    text = os.fsdecode(name) or "''" if isinstance(name, (str, bytes)) else ""
+    if error.errno == errno.EFAULT:
+        # What was to be written is mapped, and not there any more.
+        from igvm.cli.lost_pages import lost_pages_message
+
+        return lost_pages_message() or os.strerror(errno.EFAULT)
     return ": ".join(part for part in (text, error.strerror or str(error)) if part)

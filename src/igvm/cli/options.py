@@ -12,6 +12,8 @@ JSON_VERBS = ("info", "dump", "check", "rules", "measure", "explain", "find", "d
 """The verbs that print JSON; a test holds them against the library."""
 
 FILE = Argument("path", "FILE", FilePath())
+OPTIONAL_FILE = Argument("path", "[FILE]", FilePath(), required=False)
+OPTIONAL_FILES = Argument("paths", "[FILE...]", FilePath(), multiple=True, required=False)
 FILES = Argument("paths", "FILE...", FilePath(), multiple=True)
 FIRST_FILE = Argument("first_path", "A", FilePath())
 SECOND_FILE = Argument("second_path", "[B]", FilePath(), required=False)
@@ -57,7 +59,7 @@ SEVERITY = Option(
 MOST = Option(
     "most",
     ("--most",),
-    "Show at most N places that break a rule.",
+    "Show at most N places that break a rule; 10,000 of all rules together.",
     Integer(1),
     metavar="N",
     default="10",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from igvm.cli.options import CANONICAL, FILE, FORCE, OUTPUT
-from igvm.cli.streams import open_file, print_lines
+from igvm.cli.output_file import write_file
+from igvm.cli.streams import STDOUT, open_file, print_lines
 from igvm.cli.verb import verb
 
 
@@ -11,7 +12,8 @@ from igvm.cli.verb import verb
 def command(*, path: str, output: str, canonical: bool, force: bool) -> None:
     """Write a file again, and say whether OUT is identical to FILE.
 
-    Without --canonical it always is: every byte is kept. OUT is written whole or not at all.
+    Without --canonical it always is: every byte is kept. OUT is written whole or not at all; in
+    a folder it gets the name of FILE. To - , standard output, go the bytes alone.
     """
     from igvm.report.terminal_text import line, printable
 
@@ -22,9 +24,13 @@ def command(*, path: str, output: str, canonical: bool, force: bool) -> None:
 
         result = canonical_form(file)
     is_identical = result.buffer == file.buffer
-    result.save(output, overwrite=force)
+    target = write_file(result.buffer, output, source=path, overwrite=force)
+    if target == STDOUT:
+        return
     if is_identical:
-        sentence = f"identical to {path}, {len(result.buffer):,} bytes"
+        sentence = f"identical to {file.path}, {len(result.buffer):,} bytes"
     else:
-        sentence = f"differs from {path}, {len(result.buffer):,} bytes from {len(file.buffer):,}"
-    print_lines([line(f"{printable(output)}: {printable(sentence)}")])
+        sentence = (
+            f"differs from {file.path}, {len(result.buffer):,} bytes from {len(file.buffer):,}"
+        )
+    print_lines([line(f"{printable(target)}: {printable(sentence)}")])

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Protocol
 
     from igvm.file.view import IgvmFile
     from igvm.report.terminal_text import Line
+    from igvm.storage.file_bytes import Bound, FileBytes
+
+    class Writable(Protocol):
+        """What bytes can be written to."""
+
+        def write(self, data: memoryview, /) -> int | None:
+            """Write some of them, and say how many."""
+
 
 STDIN = "<stdin>"
 """What standard input is called in messages."""
+
+STDOUT = "-"
+"""How standard output is said on a command line."""
 
 _COLOURS = {
     "": "",
@@ -32,18 +45,43 @@ def open_file(path: str) -> IgvmFile:
     """The file at `path`; standard input for `-`.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: it cannot be opened or read.
         FormatError: it cannot be read as a file.
     """
-    from igvm.file.read import open as open_path
-    from igvm.file.read import parse
+    from igvm.file.read import view
 
-    return parse(read_input(), path=STDIN) if path == "-" else open_path(path)
+    return view(input_bytes(path), STDIN if path == "-" else path)
 
 
-def read_input() -> bytes:
-    """All of standard input."""
-    return sys.stdin.buffer.read()
+def input_bytes(path: str) -> FileBytes:
+    """The bytes of the file at `path`, or of standard input for `-`.
+
+    Of what may have no end, a pipe or a device, no more is read than the fixed header tells of.
+
+    Raises:
+        OSError: it cannot be opened or read.
+    """
+    from igvm.cli.lost_pages import say_when_pages_are_lost
+    from igvm.file.read import bytes_wanted
+    from igvm.storage.file_bytes import file_bytes
+
+    if path == "-":
+        return standard_input(bytes_wanted)
+    say_when_pages_are_lost()
+    return file_bytes(path, bytes_wanted)
+
+
+def standard_input(bound: Bound) -> FileBytes:
+    """What is left to read on standard input; no more than `bound` allows where it may not end.
+
+    Raises:
+        OSError: it is closed, or cannot be read.
+    """
+    from igvm.storage.file_bytes import read
+
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    return read(sys.stdin.buffer, bound)
 
 
 def print_json(parts: Iterable[bytes]) -> None:
@@ -51,9 +89,20 @@ def print_json(parts: Iterable[bytes]) -> None:
     sys.stdout.flush()
     stream = sys.stdout.buffer
     for part in parts:
-        stream.write(part)
-    stream.write(b"\n")
+        write_whole(stream, part)
+    write_whole(stream, b"\n")
     stream.flush()
+
+
+def write_whole(stream: Writable, data: bytes | memoryview) -> None:
+    """Write all of `data`: a stream without a buffer may take a part of it at a time.
+
+    Raises:
+        OSError: it takes no more.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[stream.write(rest) or 0 :]
 
 
 def print_lines(lines: Iterable[Line]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from igvm.spec.directive import VPContext
 from igvm.spec.enums import PAGE_SIZE_4K
 from igvm.spec.isolation import CONTEXT_FORMATS, ISOLATIONS
+from igvm.spec.platform import SupportedPlatform
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,21 +96,31 @@ def context_formats(
     named = np.zeros(len(masks), np.int8)
     for number, context in enumerate(CONTEXT_FORMATS):
         bits = 0
-        for kind, platform_bits in file.platform_masks.items():
-            if kind in ISOLATIONS and ISOLATIONS[kind].context is context:
-                bits |= platform_bits
+        for kind, isolation in ISOLATIONS.items():
+            if isolation.context is context:
+                bits |= file.platform_masks.get(kind, 0)
         has_format = masks & np.uint32(bits) != 0
         formats[has_format] = number
         named += has_format
     ambiguous = named > 1
     if ambiguous.any():
-        formats[ambiguous] = -1
-        for kind, bits in file.platform_masks.items():
-            isolation = ISOLATIONS.get(kind)
-            context_or_none = None if isolation is None else isolation.context
-            number = -1 if context_or_none is None else CONTEXT_FORMATS.index(context_or_none)
-            formats[ambiguous & (masks == bits)] = number
+        formats[ambiguous] = _formats_of_last(file, masks[ambiguous])
     return formats, ambiguous
+
+
+def _formats_of_last(file: IgvmFile, masks: NDArray[np.uint32]) -> NDArray[np.int8]:
+    """Which of CONTEXT_FORMATS the last platform with exactly each of `masks` has, else -1."""
+    import numpy as np
+
+    table = file.table(SupportedPlatform)
+    known, at_end = np.unique(table[SupportedPlatform.compatibility_mask][::-1], return_index=True)
+    types = table[SupportedPlatform.platform_type][::-1][at_end]
+    of_type = np.full(256, -1, np.int8)
+    for kind, isolation in ISOLATIONS.items():
+        if isolation.context is not None:
+            of_type[kind] = CONTEXT_FORMATS.index(isolation.context)
+    at = np.searchsorted(known, masks).clip(max=len(known) - 1)
+    return np.where(known[at] == masks, of_type[types[at]], -1).astype(np.int8)
 
 
 def _counts(file: IgvmFile, offsets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -66,6 +66,8 @@ def page_bytes(flags: Any, page_size: int) -> Any:
     import numpy as np
 
     is_large = flags & np.uint32(PageDataFlags.IS_2MB_PAGE) != 0
+    if not is_large.any():
+        return np.broadcast_to(np.int64(page_size), is_large.shape)
     return np.where(is_large, np.int64(PAGE_SIZE_2M), np.int64(page_size))
 
 
@@ -184,7 +186,9 @@ def data_columns(
         raise TypeError(spec.name)
     table = file.table(spec.record) if table is None else table
     start = table.column(spec.data.offset)
-    rows = np.flatnonzero(start)
+    rows: Any = np.flatnonzero(start)
+    if len(rows) == len(start):
+        rows = slice(None)  # of which nothing needs to be copied
     index, start = table.index[rows], start[rows].astype(np.int64)
     rule = spec.data.size.rule
     if rule == "field":
@@ -193,7 +197,7 @@ def data_columns(
         return DataColumns(index=index, start=start, size=size, least=size)
     if rule == "page":
         size = page_bytes(table.column("flags")[rows], page_size)
-        least = np.full(len(rows), page_size, np.int64)
+        least = np.broadcast_to(np.int64(page_size), len(index))
         return DataColumns(index=index, start=start, size=size, least=least)
     size = context_columns(file).size[np.searchsorted(file.table(spec.record).index, index)]
     return DataColumns(index=index, start=start, size=size, least=size)
@@ -226,7 +230,7 @@ def memory_columns(
     if rule == "field":
         size = table.column(spec.memory.size.field).astype(np.uint64)
     elif rule == "page":
-        size = page_bytes(table.column("flags"), page_size).astype(np.uint64)
+        size = page_bytes(table.column("flags"), page_size).view(np.uint64)
     elif rule == "area":
         size = area_sizes(file, table.column("parameter_area_index"))
     else:

@@ -6,8 +6,6 @@ import functools
 import zlib
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import msgspec
-
 from igvm.errors import FormatError, ValidationError
 from igvm.file.header import Header, HeaderSequence
 from igvm.file.platforms import Platform, Platforms
@@ -31,6 +29,7 @@ from igvm.wire.record import Record
 if TYPE_CHECKING:
     import mmap
     import os
+    from collections.abc import Iterator
     from types import TracebackType
 
     import numpy as np
@@ -41,7 +40,10 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 
-_CACHED = ("walk", "types", "lengths", "sections", "masks", "platforms", "platform_masks")
+_BLOCK = 1 << 16
+"""Headers that are looked at together, to keep temporaries small."""
+
+_CACHED = ("walk", "types", "kinds", "sections", "masks", "platforms", "platform_masks")
 """What is computed once from the bytes of an open file."""
 
 
@@ -115,7 +117,10 @@ class HeaderView:
             given = getattr(wanted, "__name__", None) or repr(wanted)
             message = f"a table is of the structure of a header, such as igvm.PageData; not {given}"
             raise ValidationError(message, path=file.path)
-        index = self._select((file.types == kind) & (file.lengths == record.SIZE))
+        index = self._select(file.types == kind)
+        is_whole = file._lengths(index) == record.SIZE  # noqa: SLF001 - a view of that file
+        if not is_whole.all():
+            index = index[is_whole]
         return Table(record, file.section, file.section_offset, index, file.walk.offsets[index])
 
     def header(self, index: int) -> Header[HeaderRecord]:
@@ -131,8 +136,8 @@ class IgvmFile(HeaderView):
     """A file as it is: nothing is copied, and no header is an object until asked for.
 
     Made by `igvm.open` and `igvm.parse`. What the format calls wrong is kept and can be looked
-    at; `igvm.check` reports it. A file that is open must not shrink: the operating system then
-    kills a process that touches the missing pages (`igvm.open(path, copy=True)` is safe).
+    at; `igvm.check` reports it. A mapped file that is open must not shrink: the operating system
+    then kills a process that touches the missing pages (`igvm.open(path, copy=True)` is safe).
 
     Attributes:
         path: where it was opened, or None.
@@ -172,7 +177,7 @@ class IgvmFile(HeaderView):
         """
         if self._buffer is None:
             raise self._closed()
-        return self._buffer
+        return self._buffer[:]  # a view of its own, which outlives the file or keeps it open
 
     @property
     def section(self) -> memoryview:
@@ -183,7 +188,7 @@ class IgvmFile(HeaderView):
         """
         if self._section_bytes is None:
             raise self._closed()
-        return self._section_bytes
+        return self._section_bytes[:]
 
     def _closed(self) -> ValidationError:
         return ValidationError("the file is closed", path=self.path)
@@ -230,15 +235,35 @@ class IgvmFile(HeaderView):
         """The type of every header, without the optional bit."""
         import numpy as np
 
-        return self.walk.types & np.uint32(OPTIONAL_BIT - 1)
+        types = self.walk.types
+        is_plain = all(
+            int(types[start : start + _BLOCK].max()) < OPTIONAL_BIT
+            for start in range(0, len(types), _BLOCK)
+        )
+        return types if is_plain else types & np.uint32(OPTIONAL_BIT - 1)
 
     @functools.cached_property
+    def kinds(self) -> frozenset[int]:
+        """The types of the headers, PAST_TYPES for all those above the ranges of the format."""
+        import numpy as np
+
+        is_there = np.zeros(PAST_TYPES + 1, bool)
+        for start in range(0, len(self.types), _BLOCK):
+            is_there[np.minimum(self.types[start : start + _BLOCK], np.uint32(PAST_TYPES))] = True
+        return frozenset(np.flatnonzero(is_there).tolist())
+
+    @property
     def lengths(self) -> NDArray[np.uint32]:
-        """The length field of every header."""
+        """The length field of every header; computed when asked for."""
+        return self._lengths(slice(None))
+
+    def _lengths(self, chosen: Any) -> NDArray[np.uint32]:
+        """The length field of the headers at `chosen`."""
         import numpy as np
 
         words = np.frombuffer(self.section[: len(self.section) & ~3], "<u4")
-        return words[self.walk.offsets // 4 + 1]
+        lengths: NDArray[np.uint32] = words[self.walk.offsets[chosen] // 4 + 1]
+        return lengths
 
     @functools.cached_property
     def sections(self) -> NDArray[np.uint8]:
@@ -251,9 +276,13 @@ class IgvmFile(HeaderView):
             result[(types >= numbers.start) & (types < numbers.stop)] = section
         strays = result == Section.UNKNOWN
         if strays.any():
-            known = np.where(strays, 0, np.arange(len(result)))
-            result = result[np.maximum.accumulate(known)]
-            result[result == Section.UNKNOWN] = Section.PLATFORM
+            before = np.uint8(Section.PLATFORM)
+            for start in range(0, len(result), _BLOCK):
+                block = result[start : start + _BLOCK]
+                known = np.where(strays[start : start + _BLOCK], 0, np.arange(len(block)))
+                block[0] = before if strays[start] else block[0]
+                block[:] = block[np.maximum.accumulate(known)]
+                before = block[-1]
         return result
 
     def header(self, index: int) -> Header[HeaderRecord]:
@@ -279,38 +308,45 @@ class IgvmFile(HeaderView):
         """The compatibility mask of every header; all ones where the type has none."""
         import numpy as np
 
-        result = np.full(len(self.types), 0xFFFFFFFF, np.uint32)
-        present = np.bincount(np.minimum(self.types, np.uint32(PAST_TYPES)))
-        for kind in np.flatnonzero(present).tolist():
+        all_ones = np.uint32(0xFFFFFFFF)
+        result: NDArray[np.uint32] | None = None
+        for kind in self.kinds:
             spec = HEADERS.get(HeaderType(kind))
             if spec is not None and spec.has_mask and spec.record is not None:
                 table = self.table(spec.record)
-                if len(table):
+                if len(table) and result is None:
+                    result = np.full(len(self.types), all_ones)
+                if len(table) and result is not None:
                     result[table.index] = table.column("compatibility_mask")
-        return result
+        # Where no header has a mask, one number stands for all.
+        return np.broadcast_to(all_ones, len(self.types)) if result is None else result
 
     # Platforms.
 
     @functools.cached_property
     def platforms(self) -> Platforms:
         """The platforms that the file is for, in file order; also by type or name."""
-        by_type: dict[PlatformType, Platform] = {}
-        for header in self.all_of(SupportedPlatform):
-            record = header.record
-            earlier = by_type.get(record.platform_type)
-            if earlier is not None:
-                mask = earlier.mask | record.compatibility_mask
-                by_type[earlier.type] = msgspec.structs.replace(earlier, mask=mask)
-                continue
-            by_type[record.platform_type] = Platform(
+        return Platforms(self._platforms(), self.path)
+
+    def _platforms(self) -> Iterator[Platform]:
+        """A platform for each type, with the mask bits of all headers of the type."""
+        import numpy as np
+
+        table = self.table(SupportedPlatform)
+        types = table.column("platform_type")
+        masks = table.column("compatibility_mask")
+        _, first = np.unique(types, return_index=True)
+        for row in sorted(first.tolist()):
+            header: Header[Any] = self.header(int(table.index[row])).detached()
+            record: SupportedPlatform = header.record
+            yield Platform(
                 type=record.platform_type,
-                mask=record.compatibility_mask,
+                mask=int(np.bitwise_or.reduce(masks[types == types[row]])),
                 version=record.platform_version,
                 highest_vtl=record.highest_vtl,
                 shared_gpa_boundary=record.shared_gpa_boundary,
-                header=header.detached(),
+                header=header,
             )
-        return Platforms(by_type.values(), self.path)
 
     @functools.cached_property
     def platform_masks(self) -> dict[PlatformType, int]:
@@ -391,29 +427,32 @@ class IgvmFile(HeaderView):
         save(path, [self.buffer], overwrite=overwrite)
 
     def close(self) -> None:
-        """Give the mapping back.
+        """Give the mapping back; what is asked of the file from then on is a ValidationError.
+
+        Of a file that is not mapped, headers, columns and data that were taken before go on to
+        work.
 
         Raises:
-            ValidationError: a table, a header or a memoryview of this file is still in use.
+            ValidationError: a table, a header or a memoryview of a mapped file is still in use.
+                The file stays open.
         """
         if self._buffer is None or self._section_bytes is None:
             return
         for name in _CACHED:
             self.__dict__.pop(name, None)
-        try:
-            self._section_bytes.release()
-            self._buffer.release()
-            if self._mapping is not None:
+        self._section_bytes.release()
+        self._buffer.release()
+        if self._mapping is not None:
+            try:
                 self._mapping.close()
-        except BufferError:
-            # What could be released is taken again, so that the file can still be used.
-            if self._mapping is not None:
+            except BufferError:
+                # What was released is taken again: the file stays open, and all works as before.
                 self._buffer = memoryview(self._mapping)
                 start = self.section_offset
-                size = self.fixed_header.variable_header_size
-                self._section_bytes = self._buffer[start : start + size]
-            message = "the file cannot be closed while its headers, columns or data are in use"
-            raise ValidationError(message, path=self.path) from None
+                end = start + self.fixed_header.variable_header_size
+                self._section_bytes = self._buffer[start:end]
+                message = "the file cannot be closed while its headers, columns or data are in use"
+                raise ValidationError(message, path=self.path) from None
         self._buffer = self._section_bytes = None
 
     def __enter__(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ _FIRST_WINDOW = 256
 # A comparison that finds fewer headers than this did not pay.
 _GOOD_RUN = 64
 _MOST_PATIENCE = 1024
+# Headers of a run that are written down at once.
+_BLOCK = 1 << 16
 
 
 class Walk(NamedTuple):
@@ -40,20 +43,22 @@ def walk(section: memoryview) -> Walk:
     import numpy as np
 
     size = len(section)
-    chunks: list[NDArray[np.uint32]] = []
-    kinds: list[NDArray[np.uint32]] = []
-    offsets: list[int] = []
-    types: list[int] = []
+    # Room for as many headers as there can be, which is given back at the end; what is never
+    # written takes no memory meanwhile.
+    most = size // 8
+    all_offsets, all_types = np.empty(most, np.uint32), np.empty(most, np.uint32)
+    done = 0
+    offsets, types = array("I"), array("I")
     position = repeated = 0
     worth = _WORTH_A_RUN
     previous = (-1, -1)
 
     def flush() -> None:
-        if offsets:
-            chunks.append(np.array(offsets, np.uint32))
-            kinds.append(np.array(types, np.uint32))
-            offsets.clear()
-            types.clear()
+        nonlocal done
+        end = done + len(offsets)
+        all_offsets[done:end], all_types[done:end] = offsets, types
+        done = end
+        del offsets[:], types[:]
 
     while position + 8 <= size:
         prefix = _prefix(section, position)
@@ -69,18 +74,21 @@ def walk(section: memoryview) -> Walk:
         if repeated == worth:
             flush()
             count = _run(section, position, kind, length, stride)
-            chunks.append(
-                np.arange(count, dtype=np.uint32) * np.uint32(stride) + np.uint32(position)
-            )
-            kinds.append(np.full(count, kind, np.uint32))
+            all_types[done : done + count] = kind
+            for start in range(0, count, _BLOCK):
+                block = np.arange(min(_BLOCK, count - start), dtype=np.uint32)
+                block *= np.uint32(stride)
+                block += np.uint32(position + start * stride)
+                all_offsets[done + start : done + start + len(block)] = block
+            done += count
             position += count * stride
             repeated = 0
             # Where runs end soon after they were noticed, wait longer before the next comparison.
             worth = _WORTH_A_RUN if count >= _GOOD_RUN else min(2 * worth, _MOST_PATIENCE)
     flush()
-    if not chunks:
-        return Walk(np.empty(0, np.uint32), np.empty(0, np.uint32), 0)
-    return Walk(np.concatenate(chunks), np.concatenate(kinds), min(position, size))
+    for column in (all_offsets, all_types):
+        column.resize(done, refcheck=False)
+    return Walk(all_offsets, all_types, min(position, size))
 
 
 def _run(section: memoryview, position: int, kind: int, length: int, stride: int) -> int:
@@ -99,5 +107,5 @@ def _run(section: memoryview, position: int, kind: int, length: int, stride: int
         if different[first]:
             return start + first
         start += window
-        window *= 8
+        window = min(8 * window, _BLOCK)
     return most

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from igvm.errors import LoadError
 from igvm.file.header_extents import memory_columns
-from igvm.launch.plan import NO_SOURCE, PAGE, LaunchPlan, Refusal, blank_rows
+from igvm.launch.plan import NO_SOURCE, PAGE, LaunchPlan, Refusal, blank_rows, exact_sum
 from igvm.spec.directive import ParameterArea, ParameterInsert
-from igvm.spec.enums import PAST_TYPES, HeaderType, PageDataFlags, PageDataType, Section
+from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, Section
 from igvm.spec.isolation import ISOLATIONS, VMSA, isolation_of
 from igvm.spec.operations import Operation
 from igvm.spec.registry import HEADERS
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from igvm.spec.enums import PlatformType
     from igvm.spec.registry import HeaderSpec
 
-# A file's parameter areas and error ranges are numbers, and the work they make is not bounded by
-# the size of the file. Real ones have kilobytes; more than 1 GiB of each is refused.
 MOST_PAGES = 1 << 18
+"""Pages of all parameter areas that a loader loads: 1 GiB. Real ones have kilobytes."""
+
+MOST_HEADERS = 1 << 17
+"""Headers of a platform that a plan is made of, besides one for each page of the file."""
 
 OPERATIONS = {
     HeaderType.PAGE_DATA: Operation.NORMAL,
@@ -45,7 +48,13 @@ OPERATIONS = {
 
 
 def directives(
-    file: IgvmFile, platform: PlatformType, mask: int, *, every_vmsa: bool = False
+    file: IgvmFile,
+    platform: PlatformType,
+    mask: int,
+    *,
+    every_vmsa: bool = False,
+    area_bits: int = 64,
+    any_size: bool = False,
 ) -> LaunchPlan:
     """What `platform` of `file` asks for, as the plan of a loader that does just that.
 
@@ -54,30 +63,35 @@ def directives(
     granules have 4 KiB whatever the file's page size is, a page is as many granules.
 
     What no loader can do is among the refusals: an area that is inserted and was not declared, or
-    is larger than any guest; data of a page or a context that is not in the file; a page size
-    that the platform does not have.
+    more than 1 GiB of them; data of a page or a context that is not in the file; a page size that
+    the platform does not have.
 
     Args:
         file: an open file.
         platform: one that the file is for.
         mask: the bits that stand for it.
         every_vmsa: take the VMSAs of all platforms, for a tool that does not look at masks.
+        area_bits: look at so many bits of an area's size.
+        any_size: take parameter areas of any size, where nobody does work for each page of one.
+
+    Raises:
+        LoadError: the platform has more headers than a file of its size may have.
     """
     import numpy as np
 
     is_chosen = (file.masks & np.uint32(mask) != 0) & (file.sections != Section.PLATFORM)
     if every_vmsa:
         is_chosen |= _is_vmsa(file)
+    _require_few(file, platform, int(np.count_nonzero(is_chosen)))
     index = np.flatnonzero(is_chosen)
     rows = blank_rows(len(index))
     rows["header"], rows["header_type"] = index, file.types[index]
     rows["operation"] = Operation.OTHER
     plan = LaunchPlan(file=file, platform=platform, mask=mask, loader="", rows=rows)
-    capped_types = np.minimum(file.types, np.uint32(PAST_TYPES))
-    present = np.flatnonzero(np.bincount(capped_types, minlength=1)).tolist()
-    row_of_header = np.full(len(file.types), -1, np.intp)
+    present = file.kinds
+    row_of_header = np.full(len(file.types), -1, np.int32)
     row_of_header[index] = np.arange(len(index))
-    for kind in present:
+    for kind in sorted(present):
         spec = HEADERS.get(HeaderType(kind))
         if spec is not None and spec.record is not None and spec.section != Section.PLATFORM:
             table = file.table(spec.record)
@@ -85,20 +99,33 @@ def directives(
     if HeaderType.PAGE_DATA in present:
         plan = _with_pages(plan)
     if HeaderType.PARAMETER_INSERT in present:
-        plan = _with_inserts(plan)
+        plan = _with_inserts(plan, area_bits, MOST_PAGES if not any_size else 1 << 52)
     if HeaderType.VP_CONTEXT in present:
         plan = _with_contexts(plan)
-    if HeaderType.ERROR_RANGE in present:
-        errors = plan.of(Operation.ERROR_RANGE)
-        if sum(rows["pages"][errors].tolist()) > MOST_PAGES:
-            plan = plan.loading(errors, 0, "the error ranges are larger than any guest")
-            plan = plan.refusing(Refusal("the error ranges are larger than any guest"))
     measured = plan.of(*isolation_of(platform).measured)
     plan.rows["measured"] = measured
     if every_vmsa:
         others = plan.from_headers(HeaderType.VP_CONTEXT) & ~_is_vmsa(file)[index]
         plan = plan.unmeasured(others, "it is no VMSA").loading(others, 0, "it is no VMSA")
     return plan
+
+
+def _require_few(file: IgvmFile, platform: PlatformType, count: int) -> None:
+    """Refuse a file with more headers for `platform` than its size allows.
+
+    Raises:
+        LoadError: it has; the error names the limit.
+    """
+    most = MOST_HEADERS + len(file.buffer) // PAGE
+    if count > most:
+        message = (
+            f"{platform.name} has {count:,} headers, and the limit for a file of "
+            f"{len(file.buffer)} bytes is {most:,}"
+        )
+        hint = (
+            f"it is {MOST_HEADERS:,} and one for each page of data; docs/measure.md has the limits"
+        )
+        raise LoadError(message, path=file.path, hint=hint)
 
 
 def _is_vmsa(file: IgvmFile) -> NDArray[np.bool_]:
@@ -116,7 +143,7 @@ def _is_vmsa(file: IgvmFile) -> NDArray[np.bool_]:
 
 
 def _fill(
-    plan: LaunchPlan, spec: HeaderSpec, table: Table[Any], row_numbers: NDArray[np.intp]
+    plan: LaunchPlan, spec: HeaderSpec, table: Table[Any], row_numbers: NDArray[np.int32]
 ) -> None:
     """Fill in what the declaration of a header type says of its rows.
 
@@ -165,7 +192,7 @@ def _pages(sizes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return pages
 
 
-def _narrowed(index: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+def _narrowed(index: NDArray[Any]) -> NDArray[Any] | slice:
     """`index`, ascending, as a slice where it has no gaps, so that nothing is gathered."""
     first, last = int(index[0]), int(index[-1])
     return slice(first, last + 1) if last - first + 1 == len(index) else index
@@ -211,8 +238,11 @@ def _refuse_data(plan: LaunchPlan, is_outside: NDArray[np.bool_]) -> LaunchPlan:
     return plan
 
 
-def _with_inserts(plan: LaunchPlan) -> LaunchPlan:
-    """`plan` with the size and the first contents that each inserted area has when it comes."""
+def _with_inserts(plan: LaunchPlan, area_bits: int, most: int) -> LaunchPlan:
+    """`plan` with the size and the first contents that each inserted area has when it comes.
+
+    Areas of more than `most` pages, one or all together, are refused.
+    """
     import numpy as np
 
     rows, file = plan.rows, plan.file
@@ -230,7 +260,8 @@ def _with_inserts(plan: LaunchPlan) -> LaunchPlan:
     sizes = np.zeros(len(inserts), np.uint64)
     sources = np.full(len(inserts), NO_SOURCE, np.int64)
     if len(order):
-        sizes[is_declared] = areas[ParameterArea.number_of_bytes][area[is_declared]]
+        whole = areas[ParameterArea.number_of_bytes][area[is_declared]]
+        sizes[is_declared] = whole & np.uint64((1 << area_bits) - 1)
         offsets = areas[ParameterArea.file_offset][area[is_declared]].astype(np.int64)
         sources[is_declared] = np.where(offsets == 0, NO_SOURCE, offsets)
     # First contents that are not in the file are nobody's: the area starts with zeroes.
@@ -239,23 +270,27 @@ def _with_inserts(plan: LaunchPlan) -> LaunchPlan:
     sources[outside] = NO_SOURCE
     pages = _pages(sizes)
     rows["pages"][inserts], rows["source"][inserts] = pages, sources
-    is_huge = pages > MOST_PAGES
+    is_huge = pages > most
     rows["loaded"][inserts] = np.where(is_huge, np.uint64(0), pages)
     bad = np.flatnonzero(~is_declared | is_huge)
     if len(bad):
         first = int(bad[0])
         number_ = int(wanted[first])
         message = (
-            f"parameter area {number_} has {int(sizes[first]):#x} bytes, more than any guest"
+            f"parameter area {number_} has {int(sizes[first]):#x} bytes, and all areas of a guest "
+            f"may have {most * PAGE:#x}"
             if is_declared[first]
             else f"parameter area {number_} is not declared before it is inserted"
         )
         where = np.zeros(len(rows), bool)
         where[inserts[bad]] = True
         plan = plan.refused(where, message, ParameterInsert.parameter_area_index.__name__)
-    elif sum(pages.tolist()) > MOST_PAGES:
+    elif most == MOST_PAGES and (total := exact_sum(pages)) > most:
         where = plan.of(Operation.PARAMETER)
-        message = "the parameter areas are larger than any guest"
+        message = (
+            f"the parameter areas have {total * PAGE:#x} bytes, and all areas of a guest may have "
+            f"{most * PAGE:#x}"
+        )
         plan = plan.loading(where, 0, message).refusing(Refusal(message))
     return plan
 

@@ -27,6 +27,9 @@ _KERNEL = uuid.UUID("4de79437-abd2-427f-b835-d5b172d2045b")
 _LAST_PAGE = 0xFFFFF000
 _PLAIN = (Operation.NORMAL, Operation.ZERO)
 
+HASH_TABLE_SIZE = 176
+"""Bytes of the table, padded."""
+
 BLOCK_GPA = 0x10C00
 """Where Cloud Hypervisor puts the table: 0x400 bytes in the page at 0x10000."""
 _BLOCK_SIZE = 0x400
@@ -57,7 +60,7 @@ class KernelHashes(msgspec.Struct, frozen=True):
             )
         )
         head = _TABLE.bytes_le + (18 + len(entries)).to_bytes(2, "little")
-        return (head + entries).ljust(176, b"\0")
+        return (head + entries).ljust(HASH_TABLE_SIZE, b"\0")
 
 
 def with_hashes(plan: LaunchPlan, hashes: KernelHashes, gpa: int = BLOCK_GPA) -> LaunchPlan:
@@ -96,6 +99,12 @@ def with_hashes(plan: LaunchPlan, hashes: KernelHashes, gpa: int = BLOCK_GPA) ->
         rows["source"][index] = patched[source]
     rows["operation"][covering], rows["measured"][covering] = Operation.NORMAL, True
     return plan.with_rows(rows, blobs=(*plan.blobs, *blobs))
+
+
+def patched_page(table: bytes, offset: int) -> bytes:
+    """Pages of zeroes with `table` at `offset`: one, or two where it does not fit the first."""
+    content = bytes(offset) + table
+    return content.ljust(-(-len(content) // PAGE) * PAGE, b"\0")
 
 
 def firmware_area(plan: LaunchPlan) -> int | None:

@@ -21,6 +21,7 @@ _FIRST = (
     "igvmmeasure-native-zero",
     "qemu-tcg",
     "qemu-kvm",
+    "qemu-bios",
     "cloud-hypervisor-kvm",
     "cloud-hypervisor-mshv",
     "openvmm",

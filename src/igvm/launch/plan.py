@@ -39,6 +39,7 @@ MEMORY = (
     Operation.CPUID,
     Operation.SHARED,
     Operation.PARAMETER,
+    Operation.KERNEL_HASHES,
 )
 """The operations that put pages into guest memory."""
 
@@ -134,6 +135,8 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Why the loader does not take the file; `igvm.plan` raises the first."""
     is_measured: bool = True
     """Whether the launch has a measurement, as far as the loader is concerned."""
+    start: bytes = b""
+    """The digest that the measurement goes on from, of pages that were measured elsewhere."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -157,12 +160,12 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def page_count(self) -> int:
         """Pages that are loaded, contexts included; not the number of rows."""
-        return sum(self.rows["loaded"][self.loads() & ~self.of(Operation.EXTENDED)].tolist())
+        return exact_sum(self.rows["loaded"][self.loads() & ~self.of(Operation.EXTENDED)])
 
     @property
     def measured_pages(self) -> int:
         """Pages that are measured."""
-        return sum(self.rows["loaded"][self.rows["measured"]].tolist())
+        return exact_sum(self.rows["loaded"][self.rows["measured"]])
 
     def content(self, source: int, size: int = PAGE) -> bytes | memoryview:
         """The `size` bytes of a page or a context at `source`."""
@@ -223,6 +226,10 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self, rows=rows, blobs=self.blobs if blobs is None else tuple(blobs)
         )
+
+    def starting_from(self, digest: bytes) -> Self:
+        """This plan, whose measurement goes on from `digest`."""
+        return msgspec.structs.replace(self, start=digest)
 
     def explained(self, where: NDArray[np.bool_], reason: str) -> Self:
         """This plan with a reason at the rows `where` that have none yet."""
@@ -303,6 +310,14 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
             return self
         first = self.missing[0]
         raise MeasurementError(first.message, path=self.file.path, missing=first.parameter)
+
+
+def exact_sum(counts: NDArray[np.uint64]) -> int:
+    """The sum of `counts`, however large; a sum of numpy's own wraps at 2^64."""
+    import numpy as np
+
+    low, high = counts & np.uint64(0xFFFFFFFF), counts >> np.uint64(32)
+    return (int(high.sum()) << 32) + int(low.sum())
 
 
 def made_source(plan: LaunchPlan, number: int) -> int:

@@ -26,6 +26,7 @@ def plan(
     cpu: str | int | None = None,
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
+    firmware_digest: bytes | None = None,
 ) -> LaunchPlan:
     """All that a loader does for `platform` of `file`, in its order.
 
@@ -41,13 +42,21 @@ def plan(
             vCPU has no context in the file.
         sev_features: SEV_FEATURES that KVM runs the guest with, where not those of the file.
         hashes: of kernel, initrd and command line, where the loader measures them.
+        firmware_digest: the SEV-SNP digest after the firmware's pages, 48 bytes, in their place,
+            for a loader that is given firmware.
 
     Raises:
         ValidationError: the file is not for `platform`, there is no such platform, loader or
             processor, or the loader has no use for `hashes`.
         LoadError: the loader does not take the platform, or refuses the file.
     """
-    request = PlanRequest(vcpus=vcpus, cpu=cpu, sev_features=sev_features, hashes=hashes)
+    request = PlanRequest(
+        vcpus=vcpus,
+        cpu=cpu,
+        sev_features=sev_features,
+        hashes=hashes,
+        firmware_digest=firmware_digest,
+    )
     return plan_for(file, platform, loader, request)
 
 

@@ -29,6 +29,8 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """SEV_FEATURES that KVM runs the guest with, where not those of the file."""
     hashes: _KernelHashes | None = None
     """Hashes of kernel, initrd and command line, where the loader measures them."""
+    firmware_digest: bytes | None = None
+    """The SEV-SNP launch digest after the firmware's pages, in their place."""
     host: Mapping[str, str] = {}
     """What a host does otherwise than its loader: values of axes by their names."""
     vmm: _VMM | None = None

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from igvm.file.context_columns import context_formats
 from igvm.launch.plan import MEMORY, NO_SOURCE, PAGE, Missing, Refusal
 from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType
 from igvm.spec.initialization import GuestPolicy
-from igvm.spec.isolation import isolation_of
+from igvm.spec.isolation import CONTEXT_FORMATS, isolation_of
 from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
@@ -102,6 +103,70 @@ def refusing_wraps(plan: LaunchPlan) -> LaunchPlan:
     last = rows["gpa"] + (rows["loaded"].clip(min=1) - np.uint64(1)) * np.uint64(PAGE)
     wraps = memory & (last < rows["gpa"])
     return plan.refused(wraps, "it runs past the end of the address space", "gpa")
+
+
+def ending_at_the_top(plan: LaunchPlan) -> LaunchPlan:
+    """`plan` of the igvm crate, which adds no page of an area that reaches 2^64 or beyond.
+
+    It goes through the addresses from the area's first to its end, and an end that wraps is not
+    above the first.
+    """
+    import numpy as np
+
+    rows = plan.rows
+    sizes = rows["pages"] * np.uint64(PAGE)
+    wraps = plan.of(Operation.PARAMETER) & (sizes != 0) & (rows["gpa"] + sizes <= rows["gpa"])
+    wraps |= plan.of(Operation.PARAMETER) & (rows["pages"] >= 1 << 52)
+    if not wraps.any():
+        return plan
+    header = plan.file.header(int(rows["header"][wraps][0]))
+    plan = plan.loading(wraps, 0, "the igvm crate takes no page of an area that reaches 2^64")
+    return assuming(
+        plan,
+        f"the igvm crate takes no page of a parameter area that reaches 2^64, as the one at "
+        f"{header.offset:#x} of the file does",
+    )
+
+
+def sharing_masks(plan: LaunchPlan) -> LaunchPlan:
+    """`plan` that says so if another platform of the file has a mask bit in common with its own."""
+    masks = plan.file.platform_masks
+    names = [
+        kind.name for kind, bits in masks.items() if bits & plan.mask and kind != plan.platform
+    ]
+    if not names:
+        return plan
+    shared = f"{plan.platform.name} shares its mask {plan.mask:#x} with {' and '.join(names)}"
+    return assuming(plan, f"{shared}: what the file has for one is for the other")
+
+
+def decoded_by_crate(plan: LaunchPlan, *, refused: bool) -> LaunchPlan:
+    """`plan` of a program that reads files with the igvm crate.
+
+    Of platforms that share a mask the crate decodes contexts for the last (igvm 0.5.0, lib.rs,
+    mask_map), so that those of another format are nothing for the platform of the plan.
+
+    Args:
+        plan: what a platform asks for.
+        refused: the program does not go on then; else it passes over them.
+    """
+    own = isolation_of(plan.platform).context
+    contexts = plan.of(Operation.VP_CONTEXT)
+    if own is None or not contexts.any():
+        return plan
+    formats, _ = context_formats(plan.file, plan.file.masks[plan.rows["header"][contexts]])
+    is_other = (formats >= 0) & (formats != CONTEXT_FORMATS.index(own))
+    if not is_other.any():
+        return plan
+    where = contexts.copy()
+    where[contexts] = is_other
+    why = "the igvm crate decodes it for the last of the platforms that share its mask"
+    if refused:
+        return plan.loading(where, 0, f"fatal: {why}").refused(where, why, "compatibility_mask")
+    plan = plan.unmeasured(where, why).loading(where, 0, why)
+    kinds = [kind for kind, bits in plan.file.platform_masks.items() if bits & plan.mask]
+    last = kinds[-1].name
+    return assuming(plan, f"the igvm crate decodes contexts of mask {plan.mask:#x} for {last}")
 
 
 def requiring_policy(plan: LaunchPlan) -> LaunchPlan:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.errors import MeasurementError
+from igvm.launch.plan import NO_SOURCE, PAGE, exact_sum
 from igvm.measurement.measure import require_measured
 from igvm.measurement.page_digests import windows
 from igvm.measurement.technology_table import technology_of
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     from igvm.measurement.technology import Links, Technology
 
     Rows = NDArray[np.void]
+
+
+# Rows that are looked at together, to keep temporaries small.
+_ROWS = 1 << 14
+_MOST_PAGES = 1 << 13
+"""Pages with data that are shown one by one of headers with several, for any file; more are for
+each eight bytes of the file."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +74,9 @@ def explain(
     Args:
         plan: from `igvm.plan`.
         realm: what the VMM chooses for a Realm; needed for CCA.
-        every_page: a step for every page, register and RTT entry, instead of one for each run of
-            pages of one kind at addresses that follow each other.
+        every_page: a step for every page with data, every register and RTT entry, instead of one
+            for each run of pages of one kind at addresses that follow each other; pages of one
+            header that have no data stay together.
 
     Raises:
         LoadError: the loader refuses the file.
@@ -75,6 +85,8 @@ def explain(
     """
     technology = technology_of(plan.platform)
     require_measured(plan, realm)
+    if every_page:
+        _require_few_pages(plan)
     groups = _pages(plan) if every_page else _runs(plan)
     if technology.chain is not None:
         return _chained(plan, technology, groups, realm, every_page=every_page)
@@ -82,30 +94,80 @@ def explain(
 
 
 def _pages(plan: LaunchPlan) -> Iterator[Rows]:
-    """Every page of `plan` as one row."""
-    for pages in windows(plan, plan.loads()):
-        rows = plan.rows[pages.row].copy()
-        rows["pages"], rows["loaded"] = 1, 1
-        rows["gpa"], rows["source"] = pages.gpa, pages.source
-        yield from (rows[index : index + 1] for index in range(len(rows)))
+    """Every page of `plan` that has bytes as one row; the pages of a row that has none together."""
+    import numpy as np
+
+    index = np.flatnonzero(plan.loads())
+    for start in range(0, len(index), _ROWS):
+        rows = plan.rows[index[start : start + _ROWS]].copy()
+        loaded = rows["loaded"].copy()
+        is_joined = (rows["source"] == NO_SOURCE) & (loaded > 1)
+        rows["loaded"][is_joined] = 1
+        for pages in windows(plan.with_rows(rows), np.ones(len(rows), bool)):
+            shown = rows[pages.row]
+            shown["loaded"] = np.where(is_joined[pages.row], loaded[pages.row], 1)
+            shown["pages"] = shown["loaded"]
+            shown["gpa"], shown["source"] = pages.gpa, pages.source
+            yield from (shown[index : index + 1] for index in range(len(shown)))
+
+
+def _require_few_pages(plan: LaunchPlan) -> None:
+    """Refuse to go page by page through more pages than the size of the file allows.
+
+    Raises:
+        MeasurementError: there are more; the error names the limit.
+    """
+    rows = plan.rows
+    several = plan.loads() & (rows["source"] != NO_SOURCE) & (rows["loaded"] > 1)
+    count = exact_sum(rows["loaded"][several])
+    most = _MOST_PAGES + len(plan.file.buffer) // 8
+    if count > most:
+        raise MeasurementError(
+            f"there are {count:,} pages to show one by one, and the limit for a file of "
+            f"{len(plan.file.buffer)} bytes is {most:,}",
+            path=plan.file.path,
+        )
 
 
 def _runs(plan: LaunchPlan) -> Iterator[Rows]:
     """The rows of `plan` in runs of one kind at addresses that follow each other."""
     import numpy as np
 
-    rows = plan.rows[plan.loads()]
+    index = np.flatnonzero(plan.loads())
+    first = 0
+    for start in range(0, len(index), _ROWS):
+        # With the last row before these, from which they may go on.
+        before = max(start - 1, 0)
+        rows = plan.rows[index[before : start + _ROWS]]
+        for edge in (np.flatnonzero(_parts(rows)) + before + 1).tolist():
+            yield _rows(plan, index[first:edge])
+            first = edge
+    if first < len(index):
+        yield _rows(plan, index[first:])
+
+
+def _parts(rows: Rows) -> NDArray[np.bool_]:
+    """Whether each of `rows` but the first begins another run, shape (n - 1,)."""
+    import numpy as np
+
     ends = rows["gpa"] + rows["loaded"] * np.uint64(PAGE)
     empty = rows["source"] == NO_SOURCE
-    parts = (
+    parts: NDArray[np.bool_] = (
         (rows["operation"][1:] != rows["operation"][:-1])
         | (rows["measured"][1:] != rows["measured"][:-1])
         | (rows["operation"][1:] == Operation.VP_CONTEXT)
         | (empty[1:] != empty[:-1])
         | (rows["gpa"][1:] != ends[:-1])
     )
-    edges = [0, *(np.flatnonzero(parts) + 1).tolist(), len(rows)]
-    return (rows[start:end] for start, end in itertools.pairwise(edges) if start < end)
+    return parts
+
+
+def _rows(plan: LaunchPlan, index: NDArray[np.intp]) -> Rows:
+    """The rows of `plan` at `index`, ascending; a view where there is nothing between them."""
+    first, last = int(index[0]), int(index[-1])
+    has_gaps = last - first + 1 != len(index)
+    rows: Rows = plan.rows[index if has_gaps else slice(first, last + 1)]
+    return rows
 
 
 def _step(rows: Rows, digest: bytes, *, measured: bool) -> Step:
@@ -130,7 +192,7 @@ def _step(rows: Rows, digest: bytes, *, measured: bool) -> Step:
     return Step(
         operation=operation.name,
         gpa=int(first["gpa"]),
-        pages=sum(rows["loaded"].tolist()),
+        pages=exact_sum(rows["loaded"]),
         header=header,
         source=source,
         note=note,
@@ -164,7 +226,7 @@ def _chained(
     assert technology.chain is not None
     part = plan.measured_part()
     chain = technology.chain(part, realm)
-    digest = bytes(hashlib.new(technology.algorithm(plan)).digest_size)
+    digest = plan.start or bytes(hashlib.new(technology.algorithm(plan)).digest_size)
     for links in technology.links_before(part, realm):
         for step in _linked(links, chain, every_page=every_page):
             digest = step.digest
@@ -180,9 +242,11 @@ def _chained(
 
 def _linked(links: Links, chain: Iterator[bytes], *, every_page: bool) -> Iterator[Step]:
     """The steps for links that are no pages: one for all of them, or one each."""
-    digests = list(itertools.islice(chain, len(links.notes)))
-    notes = links.notes if every_page else (links.summary,)
-    for note, digest in zip(notes, digests if every_page else digests[-1:], strict=False):
+    digests: Iterator[bytes] = itertools.islice(chain, links.links)
+    notes = links.notes
+    if not every_page:
+        notes, digests = (links.summary,), iter(deque(digests, maxlen=1))
+    for note, digest in zip(notes, digests, strict=False):
         yield Step(
             operation=links.operation,
             gpa=None,

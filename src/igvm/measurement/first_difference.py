@@ -9,13 +9,15 @@ import msgspec
 from igvm.errors import MeasurementError
 from igvm.launch.plan import NO_SOURCE, PAGE
 from igvm.measurement.page_digests import Pages, windows
+from igvm.measurement.row_difference import fields_of, first_unlike, unloaded_rows
+from igvm.measurement.technology_table import technologies
 from igvm.spec.hyperv import register_name
 from igvm.spec.isolation import VBS_CONTEXT, isolation_of
 from igvm.spec.operations import Operation
 from igvm.spec.vmsa import SEVSelector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -23,9 +25,20 @@ if TYPE_CHECKING:
     from igvm.launch.plan import LaunchPlan
     from igvm.wire.record import Record
 
-Kind = Literal["operation", "address", "contents", "context", "count", "order", "missing"]
+Kind = Literal["operation", "address", "contents", "context", "count", "order", "missing", "header"]
+Basis = Literal["measurement", "plan"]
+"""What two launches are compared by: what their measurements cover, or all that loaders do."""
 
 _MEASURED = (Operation.NORMAL, Operation.VP_CONTEXT)
+_FILLED = (
+    *_MEASURED,
+    Operation.UNMEASURED,
+    Operation.SECRETS,
+    Operation.CPUID,
+    Operation.SHARED,
+    Operation.PARAMETER,
+)
+"""The operations that may have contents from the file, measured or not."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,10 +82,10 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     Under `operation` the same page is loaded or counted in another way, under `address` the same
     operation is for another page; `contents` and `context` say that bytes differ, `count` that an
     operation has more pages, `order` that both have the page at another place, and `missing` that
-    only one has it.
+    only one has it. A `header` loads nothing, such as a parameter or a policy.
     """
     index: int
-    """Pages before it, all of them equal."""
+    """Pages before it, all of them equal; of a header, those of its kind."""
     first: Place | None
     """The page in the first plan; None if that plan is at its end."""
     second: Place | None
@@ -81,7 +94,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     """Of contents: how many bytes of the page differ."""
     fields: tuple[FieldDifference, ...] = ()
-    """Of a context: what differs in it."""
+    """Of a context or a header: what differs in it."""
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{field.name} {field.first} {field.second}" for field in self.fields)
@@ -98,13 +111,29 @@ class _Side(NamedTuple):
     pages: Pages
     operation: NDArray[np.uint8]
     measured: NDArray[np.bool_]
+    by: Basis
 
 
-def first_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None:
+def basis_of(*plans: LaunchPlan) -> Basis:
+    """What launches can be compared by: their measurements, where all of them have one."""
+    are_measured = all(plan.is_measured and plan.platform in technologies() for plan in plans)
+    return "measurement" if are_measured else "plan"
+
+
+def first_difference(
+    first: LaunchPlan, second: LaunchPlan, *, by: Basis | None = None
+) -> Difference | None:
     """The first page at which two plans for one technology part ways, or None.
 
-    Contents are compared where they are measured. Two plans without a difference have the same
-    measurement.
+    By measurement contents are compared where they are measured, and two plans without a
+    difference have the same measurement. By plan the contents of all pages and contexts are
+    compared, and after them what loads nothing: parameters, policies, required memory and
+    relocations, by their fields. Endorsements are no part of a launch.
+
+    Args:
+        first: from `igvm.plan`.
+        second: another.
+        by: what to compare; None for the measurement where both launches have one, else the plan.
 
     Raises:
         MeasurementError: the plans are for different platforms, or a context cannot be read.
@@ -112,13 +141,23 @@ def first_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None
     if first.platform != second.platform:
         message = f"{first.platform.name} and {second.platform.name} have nothing in common"
         raise MeasurementError(message)
-    first, second = (plan.with_rows(plan.rows[plan.loads()]) for plan in (first, second))
-    for left, right in zip(_windows(first), _windows(second), strict=False):
+    by = by or basis_of(first, second)
+    ours, theirs = (plan.with_rows(plan.rows[plan.loads()]) for plan in (first, second))
+    difference = _loaded_difference(ours, theirs, by)
+    if difference is None and by == "plan":
+        return _unloaded_difference(unloaded_rows(first), unloaded_rows(second))
+    return difference
+
+
+def _loaded_difference(first: LaunchPlan, second: LaunchPlan, by: Basis) -> Difference | None:
+    """The first page at which two plans part ways whose rows all load something."""
+    for left, right in zip(_windows(first, by), _windows(second, by), strict=False):
         both = min(len(left.operation), len(right.operation))
         same = (left.operation[:both] == right.operation[:both]) & (
             left.pages.gpa[:both] == right.pages.gpa[:both]
         )
-        same &= left.measured[:both] == right.measured[:both]
+        if by == "measurement":
+            same &= left.measured[:both] == right.measured[:both]
         parted = both if same.all() else int(same.argmin())
         difference = _first_contents(left, right, parted)
         if difference is not None:
@@ -128,18 +167,60 @@ def first_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None
     return None
 
 
-def _windows(plan: LaunchPlan) -> Iterator[_Side]:
+def _unloaded_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None:
+    """The first header that loads nothing at which two plans part ways."""
+    position = first_unlike(first, second)
+    if position is None:
+        return None
+    sides = [fields_of(plan, position) for plan in (first, second)]
+    return Difference(
+        kind="header",
+        index=position,
+        first=_row_place(first, position),
+        second=_row_place(second, position),
+        fields=_unlike(*sides),
+    )
+
+
+def _row_place(plan: LaunchPlan, position: int) -> Place | None:
+    """A row that loads nothing, if `plan` has it."""
+    if position >= len(plan.rows):
+        return None
+    row = plan.rows[position]
+    return Place(
+        operation=Operation(int(row["operation"])).name,
+        gpa=int(row["gpa"]),
+        page=0,
+        pages=int(row["pages"]),
+        row=position,
+        header=int(row["header"]),
+        source=int(row["source"]),
+        vp_index=int(row["vp_index"]),
+        measured=False,
+    )
+
+
+def _unlike(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[FieldDifference, ...]:
+    """The fields that are not the same, or that one has."""
+    return tuple(
+        FieldDifference(name, ours.get(name, "nothing"), theirs.get(name, "nothing"))
+        for name in dict.fromkeys([*ours, *theirs])
+        if ours.get(name) != theirs.get(name)
+    )
+
+
+def _windows(plan: LaunchPlan, by: Basis) -> Iterator[_Side]:
     """The pages of `plan`, some at a time, and after them none."""
     import numpy as np
 
     start = 0
     for pages in windows(plan, np.ones(len(plan.rows), bool)):
         rows = plan.rows[pages.row]
-        yield _Side(plan, start, pages, rows["operation"], rows["measured"])
+        yield _Side(plan, start, pages, rows["operation"], rows["measured"], by)
         start += len(pages.gpa)
     none = np.zeros(0, np.int64)
     nothing = Pages(none, none.astype(np.uint64), none)
-    yield _Side(plan, start, nothing, none.astype(np.uint8), none.astype(bool))
+    yield _Side(plan, start, nothing, none.astype(np.uint8), none.astype(bool), by)
 
 
 def _place(side: _Side, index: int) -> Place | None:
@@ -166,7 +247,7 @@ def _first_contents(left: _Side, right: _Side, end: int) -> Difference | None:
     """The first of the pages before `end` whose contents count and differ."""
     import numpy as np
 
-    candidates = np.isin(left.operation[:end], _MEASURED)
+    candidates = np.isin(left.operation[:end], _MEASURED if left.by == "measurement" else _FILLED)
     ours, theirs = left.pages.source[:end], right.pages.source[:end]
     candidates &= (ours != NO_SOURCE) | (theirs != NO_SOURCE)
     if left.plan.file is right.plan.file:
@@ -188,7 +269,12 @@ def _contents(left: _Side, right: _Side, index: int) -> Difference | None:
     theirs = right.plan.content(int(right.pages.source[index]))
     if ours == theirs:
         return None
-    differ = np.frombuffer(ours, np.uint8) != np.frombuffer(theirs, np.uint8)
+    size = max(len(ours), len(theirs))  # the last page of a file may be cut short
+    differ = np.frombuffer(bytes(ours).ljust(size, b"\0"), np.uint8) != np.frombuffer(
+        bytes(theirs).ljust(size, b"\0"), np.uint8
+    )
+    if not differ.any():
+        return None
     return Difference(
         kind="contents",
         index=left.start + index,
@@ -206,18 +292,12 @@ def _context(left: _Side, right: _Side, index: int) -> Difference | None:
     sides = [_fields(side, index) for side in (left, right)]
     if sides[0] == sides[1]:
         return None
-    names = list(dict.fromkeys([*sides[0], *sides[1]]))
-    fields = tuple(
-        FieldDifference(name, sides[0].get(name, "nothing"), sides[1].get(name, "nothing"))
-        for name in names
-        if sides[0].get(name) != sides[1].get(name)
-    )
     return Difference(
         kind="context",
         index=left.start + index,
         first=_place(left, index),
         second=_place(right, index),
-        fields=fields,
+        fields=_unlike(*sides),
     )
 
 
@@ -231,9 +311,9 @@ def _fields(side: _Side, index: int) -> dict[str, str]:
         header = int(plan.rows["header"][side.pages.row[index]])
         fields: dict[str, str] = {}
         for place, register in enumerate(registers(plan, source, header)):
-            name = register_name(plan.file.architecture, register.register_name).name
-            value = int.from_bytes(register.register_value, "little")
-            fields[f"register {place}"] = f"VTL {register.vtl} {name} {value:#x}"
+            name = register_name(plan.file.architecture, int(register["register_name"])).name
+            value = int.from_bytes(register["register_value"].tobytes(), "little")
+            fields[f"register {place}"] = f"VTL {register['vtl']} {name} {value:#x}"
         return fields
     if context is None:
         return {"bytes": bytes(plan.content(source)).hex()}

@@ -10,8 +10,10 @@ from igvm.errors import MeasurementError
 from igvm.file.argument_kinds import require_file
 from igvm.launch.axes import axis_named, varied
 from igvm.launch.loader_table import loader_of
+from igvm.launch.plan import exact_sum
 from igvm.launch.planning import plan_for
 from igvm.launch.request import PlanRequest
+from igvm.measurement.hashing_limit import require_bounded
 from igvm.measurement.realm import known
 from igvm.measurement.technology_table import technologies, technology_of
 from igvm.spec.enums import PlatformType  # noqa: TC001 - msgspec reads annotations
@@ -68,6 +70,7 @@ def measure(
     cpu: str | int | None = None,
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
+    firmware_digest: bytes | None = None,
     realm: RealmParameters | None = None,
     host: Host | None = None,
 ) -> Measurement:
@@ -81,6 +84,7 @@ def measure(
         cpu: as for `igvm.plan`.
         sev_features: as for `igvm.plan`.
         hashes: as for `igvm.plan`.
+        firmware_digest: as for `igvm.plan`.
         realm: what the VMM chooses for a Realm; needed for CCA.
         host: what the host does otherwise than the loader: values of axes by their names
             (docs/measure.md lists them).
@@ -92,7 +96,12 @@ def measure(
         MeasurementError: it cannot be measured that way; the error says what is missing or wrong.
     """
     request = PlanRequest(
-        vcpus=vcpus, cpu=cpu, sev_features=sev_features, hashes=hashes, host=host or {}
+        vcpus=vcpus,
+        cpu=cpu,
+        sev_features=sev_features,
+        hashes=hashes,
+        firmware_digest=firmware_digest,
+        host=host or {},
     )
     return measure_request(file, platform, loader, request, realm=realm)
 
@@ -227,6 +236,7 @@ def require_measured(plan: LaunchPlan, realm: RealmParameters | None) -> LaunchP
         message = f"loader {plan.loader} leads to no launch measurement of {plan.platform.name}"
         raise MeasurementError(message, path=plan.file.path)
     plan.require_loadable().require_known()
+    require_bounded(plan, technology)
     if "realm" in technology.parameters:
         known(realm)
     return plan
@@ -239,7 +249,7 @@ def counts(plan: LaunchPlan) -> dict[str, int]:
     where = plan.loads()
     operations, loaded = plan.rows["operation"][where], plan.rows["loaded"][where]
     return {
-        Operation(number).name: int(loaded[operations == number].sum())
+        Operation(number).name: exact_sum(loaded[operations == number])
         for number in np.flatnonzero(np.bincount(operations, minlength=1)).tolist()
     }
 

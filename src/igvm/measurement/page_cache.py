@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, TypeVar
 
 from igvm.errors import MeasurementError
-from igvm.launch.plan import NO_SOURCE
+from igvm.launch.plan import NO_SOURCE, PAGE
 from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MOST_KEPT = 1 << 17
+"""Pages whose digests are kept, besides as many as the file has room for."""
+
 
 class ContentCache:
     """Digests of the pages of one file, shared by all plans that are measured with it.
@@ -27,7 +30,7 @@ class ContentCache:
     Most loaders import the same pages and differ in order, in zero pages or in the contexts at
     the end. With a cache the contents of a page are hashed once for each algorithm, and plans
     that begin alike, such as those for 1, 2, 4 and 8 vCPUs, are measured up to there once. It
-    holds 56 bytes for each distinct page.
+    holds 56 bytes for each distinct page, of as many as the file has room for and some.
 
     Args:
         file: the file that all plans are of.
@@ -72,10 +75,12 @@ class ContentCache:
         offsets, mine = np.zeros(0, np.int64), np.zeros((0, size), np.uint8)
         if algorithm in self._pages:
             offsets, mine = self._pages[algorithm]
+        room = _MOST_KEPT + len(self.file.buffer) // PAGE - len(offsets)
         new = sources >= 0
         if len(offsets):
             at = np.searchsorted(offsets, sources).clip(max=len(offsets) - 1)
             new &= offsets[at] != sources
+        new[np.flatnonzero(new)[max(0, room) :]] = False
         if not new.any():
             return
         offsets, mine = np.concatenate([offsets, sources[new]]), np.concatenate([mine, table[new]])
@@ -103,7 +108,7 @@ def parted(plan: LaunchPlan) -> tuple[LaunchPlan, LaunchPlan]:
 def _fingerprint(plan: LaunchPlan) -> bytes:
     """A digest of all that a measurement looks at: operations, addresses, sources and blobs."""
     rows = plan.rows
-    hasher = hashlib.sha256(len(rows).to_bytes(8, "little"))
+    hasher = hashlib.sha256(len(rows).to_bytes(8, "little") + plan.start)
     for column in ("operation", "gpa", "loaded", "source"):
         hasher.update(rows[column].tobytes())
     for source in rows["source"][rows["source"] < NO_SOURCE].tolist():

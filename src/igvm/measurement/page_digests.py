@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
-from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.launch.plan import NO_SOURCE, PAGE, exact_sum
 from igvm.measurement.worker import Worker, may_fork
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _DEAL, _THEIRS = 12, 7
 _ZERO_WINDOW = 1024
 # Pages written out together: a run may have as many as a file has room to say.
 WINDOW = 1 << 15
+# Pages with data whose digests are kept at a time, and that come to a second process in one go.
+_SEGMENT = 1 << 18
 
 
 class Pages(NamedTuple):
@@ -76,6 +79,26 @@ def page_sources(plan: LaunchPlan, where: NDArray[np.bool_]) -> NDArray[np.int64
     has_source = where & (plan.rows["source"] != NO_SOURCE)
     parts = [pages.source for pages in windows(plan, has_source)]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def segments(plan: LaunchPlan) -> Iterator[LaunchPlan]:
+    """`plan` in parts one after the other, each with so few pages with data that all fit memory.
+
+    An ordinary plan is one part. A small file may name its data so often that the pages are
+    millions.
+    """
+    import numpy as np
+
+    rows = plan.rows
+    if exact_sum(rows["loaded"][rows["source"] >= 0]) <= _SEGMENT:
+        yield plan
+        return
+    # A row with data has at most the pages of its header, far fewer than a segment.
+    pages = np.where(rows["source"] >= 0, rows["loaded"].clip(max=_SEGMENT), np.uint64(0))
+    number = np.cumsum(pages) // np.uint64(_SEGMENT)
+    edges = np.flatnonzero(np.diff(number)) + 1
+    for start, end in itertools.pairwise([0, *edges.tolist(), len(rows)]):
+        yield plan.with_rows(rows[start:end])
 
 
 class PageDigests:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from igvm.launch.plan import exact_sum
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
     from igvm.measurement.page_cache import ContentCache
     from igvm.measurement.realm import RealmParameters
     from igvm.spec.enums import PlatformType
+    from igvm.spec.operations import Operation
 
     Rows = NDArray[np.void]
 else:
-    Axis = PlatformType = Any  # loaded by those who have some
+    Axis = PlatformType = Mapping = Operation = Any  # loaded by those who have some
 
 
 class Links(NamedTuple):
@@ -29,8 +32,10 @@ class Links(NamedTuple):
     operation: str
     summary: str
     """What they are together."""
-    notes: tuple[str, ...]
-    """What each is; as many as there are links."""
+    links: int
+    """How many there are."""
+    notes: Iterable[str]
+    """What each is."""
     header: int = -1
     """Position in the file of the header that they come from, or -1."""
 
@@ -42,7 +47,7 @@ def no_links(_plan: LaunchPlan, _realm: RealmParameters | None) -> Iterable[Link
 
 def loaded_pages(_plan: LaunchPlan, rows: Rows) -> int:
     """A link for every page of measured rows."""
-    return sum(rows["loaded"].tolist())
+    return exact_sum(rows["loaded"])
 
 
 class Continuation(NamedTuple):
@@ -88,6 +93,12 @@ class Technology(msgspec.Struct, frozen=True, kw_only=True):
     """Where VMSAs are measured, last as a rule."""
     cost: float
     """What a page costs, relative to one SHA-384 over it."""
+    hashed: Mapping[Operation, int]
+    """Bytes that it hashes for a page of each operation that it measures, small pieces counted as
+    what they cost: a call of a hash is 2 KiB."""
+    shares_digests: bool = False
+    """Whether it hashes pages by themselves, so that those with the same data are hashed once; what
+    `hashed` says of a page is without its data then."""
     leaves_page_digests: bool = False
     """Whether measuring leaves digests of pages that measuring another plan can use."""
     axes: tuple[Axis, ...] = ()

@@ -21,6 +21,9 @@ _PATIENCE = 10.0
 # The same for each page of its longest step: ten times what the slowest measurement takes.
 _PATIENCE_PER_PAGE = 1e-4
 
+_PR_SET_PDEATHSIG = 1
+"""linux/prctl.h: the signal that a process gets when the thread that made it ends."""
+
 
 def may_fork() -> bool:
     """Whether a second process is to be had and safe: two processors, no other thread or worker.
@@ -32,12 +35,28 @@ def may_fork() -> bool:
     return len(os.sched_getaffinity(0)) > 1
 
 
+@functools.cache
+def _end_with_parent() -> Callable[[], object]:
+    """What a child calls to be killed at once when its parent ends.
+
+    Without it, a child whose parent is gone ends at its next step, with nobody to tell of it.
+    """
+    try:
+        import ctypes
+
+        prctl = ctypes.CDLL(None).prctl
+    except (ImportError, AttributeError, OSError):  # a Python without ctypes or a libc without it
+        return lambda: None
+    return functools.partial(prctl, _PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
 class Worker:
     """A forked process that fills memory shared with this one, step by step.
 
     It sees this process as it was, so nothing is copied or pickled; it runs `work` and leaves at
     once, without clean-up of any kind. Whatever goes wrong in it, and wherever it cannot be
-    started, `wait` says no, and the caller does the work itself.
+    started, `wait` says no, and the caller does the work itself. The kernel ends it when this
+    process ends, however that comes about.
 
     Args:
         size: bytes of shared memory.
@@ -62,6 +81,7 @@ class Worker:
         self._reader = -1
         self._child = 0
         Worker.running += 1
+        parent, end_with_parent = os.getpid(), _end_with_parent()
         try:
             self._reader, writer = os.pipe()
         except OSError:  # no more files: nobody is started, and `wait` says no
@@ -76,7 +96,10 @@ class Worker:
             return
         if child == 0:  # pragma: no cover - in the other process
             with contextlib.suppress(BaseException):
+                end_with_parent()
                 os.close(self._reader)
+                if os.getppid() != parent:  # it ended before the kernel was asked
+                    os._exit(0)
                 work(self.memory, functools.partial(os.write, writer, b"+"))
             os._exit(0)
         os.close(writer)

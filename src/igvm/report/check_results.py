@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from igvm.errors import FormatError
     from igvm.file.view import IgvmFile
+    from igvm.launch.machine import Machine
 
 UNREADABLE = "unreadable"
 """The rule of a file that cannot be read at all."""
@@ -35,6 +36,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
     warnings: int
     notes: int
+    assumptions: list[str] = []
+    """What was taken for granted of the loader's machine, a sentence without a full stop each."""
     findings: list[Finding]
 
 
@@ -63,19 +66,44 @@ def checked(
     rules: Sequence[str] = (SPECIFICATION,),
     *,
     loaders: Sequence[str] = (),
+    machine: str | Machine | None = None,
     severity: Severity = Severity.NOTE,
     most: int = 100,
+    vcpus: Sequence[int] = (),
+    cpu: str | None = None,
 ) -> Checked:
     """What each of `rules` says to `file`, and what becomes of it in each of `loaders`.
 
-    Findings below `severity` are counted, not listed.
+    Findings below `severity` are counted, not listed. The `machine` is for those of `loaders` that
+    know machines; `vcpus` and `cpu` are what is known of the guest.
     """
     results = [_result(name, check(file, name, most=most), severity) for name in rules]
-    if loaders:
-        from igvm.launch.lint import lint
-
-        results += [_result(name, lint(file, name, most=most), severity) for name in loaders]
+    for name in loaders:
+        guest = _Guest(machine, tuple(vcpus) or None, cpu)
+        results.append(_judged(file, name, guest, severity, most))
     return Checked(name=file_name(file.path), readable=True, results=results)
+
+
+class _Guest(NamedTuple):
+    """What is known of a guest that a loader is to start."""
+
+    machine: str | Machine | None
+    vcpus: tuple[int, ...] | None
+    cpu: str | None
+
+
+def _judged(file: IgvmFile, loader: str, guest: _Guest, severity: Severity, most: int) -> Result:
+    """What becomes of `file` in `loader`, and what was assumed for that."""
+    from igvm.launch.loader_table import loader_of
+    from igvm.launch.machine import machine_of
+    from igvm.launch.programs.qemu_machines import assumptions
+    from igvm.measurement.lint import lint
+
+    names = loader_of(loader).machines
+    launched_on = machine_of(guest.machine, names, loader=loader) if names else None
+    findings = lint(file, loader, machine=launched_on, vcpus=guest.vcpus, cpu=guest.cpu, most=most)
+    assumed = () if launched_on is None else assumptions(launched_on)
+    return _result(loader, findings, severity, assumed)
 
 
 def unreadable(
@@ -101,7 +129,9 @@ def unreadable(
     return Checked(name=file_name(error.path), readable=False, results=results)
 
 
-def _result(rules: str, findings: list[Finding], severity: Severity) -> Result:
+def _result(
+    rules: str, findings: list[Finding], severity: Severity, assumptions: Sequence[str] = ()
+) -> Result:
     """The findings of one rule set or loader, counted."""
     counts = dict.fromkeys(Severity, 0)
     for finding in findings:
@@ -114,6 +144,7 @@ def _result(rules: str, findings: list[Finding], severity: Severity) -> Result:
         errors=counts[Severity.ERROR],
         warnings=counts[Severity.WARNING],
         notes=counts[Severity.NOTE],
+        assumptions=list(assumptions),
         findings=[finding for finding in findings if finding.severity >= severity],
     )
 

@@ -28,6 +28,7 @@ _SENTENCES = {
     "count": "one goes on with more pages",
     "order": "both have these pages, in another order",
     "missing": "only one of them has the page",
+    "header": "what a header asks for differs, that loads nothing",
 }
 """What each kind of difference means."""
 
@@ -39,11 +40,22 @@ def difference_text(
     alike = count_text(launch.alike, "page")
     difference = launch.difference
     title = platform_title(launch.platform)
+    if launch.compared_by is None:
+        style = "bad" if launch.differ else "warning"
+        words = "" if launch.differ else "not compared: "
+        reason = printable(f"{words}{launch.reason}")
+        yield from paragraph(reason, first=title, indent=4, style=style)
+        return
+    by_plan = f"by plan, since {launch.reason}" if launch.compared_by == "plan" else ""
     if difference is None:
-        yield line(*title, (f"no difference in {alike}", "good"))
+        words = f", of which {launch.measured:,} are measured with their contents"
+        if by_plan:
+            words = f" and their contents, parameters, policies and required memory; {by_plan}"
+        sentence = f"no difference in {alike}{words}"
+        yield from paragraph(sentence, first=title, indent=4, style="good")
         return
     sentence = f"{_SENTENCES[difference.kind]}, after {alike} alike"
-    yield from paragraph(sentence, first=title, indent=4)
+    yield from paragraph(f"{sentence}; {by_plan}" if by_plan else sentence, first=title, indent=4)
     rows: list[list[str]] = [["", "first", "second"]]
     if first_name != second_name:
         names = (first_name or "", second_name or "")

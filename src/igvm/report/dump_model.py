@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from igvm.report.cpuid_table import CPUIDTable  # noqa: TC001 - msgspec reads annotations
 from igvm.report.registers import Registers  # noqa: TC001 - msgspec reads annotations
 
 FieldValue = int | str | dict[str, int | str]
@@ -54,6 +55,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: DataRange | None = None
     context: Registers | None = None
     """The registers of a VP_CONTEXT."""
+    cpuid: CPUIDTable | None = None
+    """The leaves of a CPUID page."""
     problem: str | None = None
     """Why data or registers cannot be shown."""
     raw: str | None = None

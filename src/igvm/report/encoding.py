@@ -52,6 +52,29 @@ def encode_dump(frame: Dump, entries: Iterable[Entry], *, pretty: bool = False) 
     yield (b"\n  ]" if pretty and comma else b"]") + tail
 
 
+def encode_streamed(
+    frame: Any, elements: Iterable[Iterable[bytes]], *, pretty: bool = False
+) -> Iterator[bytes]:
+    """`frame` as JSON in pieces, with `elements` in the list that is its last field, and empty.
+
+    Args:
+        frame: a struct.
+        elements: each the JSON of one element, in pieces, such as this function gives.
+        pretty: indented; the elements are indented further.
+    """
+    whole = encode(frame, pretty=pretty)
+    head, _, tail = whole.rpartition(b"[]")
+    yield head + b"["
+    comma = b""
+    for element in elements:
+        before = comma + (b"\n    " if pretty else b"")
+        for piece in element:
+            yield before + (piece.replace(b"\n", b"\n    ") if pretty else piece)
+            before = b""
+        comma = b","
+    yield (b"\n  ]" if pretty and comma else b"]") + tail
+
+
 def _json(value: Any, *, pretty: bool) -> bytes:
     """What msgspec makes of `value`, without controls."""
     text = msgspec.json.encode(value)

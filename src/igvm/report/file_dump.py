@@ -9,6 +9,7 @@ import msgspec
 
 from igvm.errors import FormatError
 from igvm.file.header_extents import data_range
+from igvm.report.cpuid_table import cpuid_table, has_leaves
 from igvm.report.dump_model import DataRange, Dump, Entry, FieldValue, FileParts
 from igvm.report.header_selection import Selection, select
 from igvm.report.names_and_numbers import POLICIES, file_name, flag_names, mask_names
@@ -18,6 +19,7 @@ from igvm.spec.directive import VPContext
 from igvm.spec.enums import PlatformType, Section
 from igvm.spec.initialization import CCAPolicy, GuestPolicy, VersionString
 from igvm.spec.policy import CCAAttributes
+from igvm.spec.snp_structures import CPUIDPage
 from igvm.wire.record import Record
 
 if TYPE_CHECKING:
@@ -97,13 +99,19 @@ def _entries(file: IgvmFile, options: DumpOptions, chosen: NDArray[np.intp]) -> 
         is_padded = len(padding) == -len(header.body) % 8 and not any(padding)
         fields = _fields(record)
         data, problem = _data(file, header, run, options.data)
-        context = None
+        context = cpuid = None
         if isinstance(record, VPContext) and problem is None:
             try:
                 budget.take(file, header)
                 context = registers(file.context(header))
             except FormatError as error:
                 problem = error.message
+        elif data is not None and data.size >= CPUIDPage.SIZE and has_leaves(record):
+            try:
+                budget.take(file, header, "CPUID pages")
+                cpuid = cpuid_table(file.buffer[data.offset : data.offset + CPUIDPage.SIZE])
+            except FormatError as error:
+                problem = problem or error.message
         yield Entry(
             index=run.index,
             offset=header.offset,
@@ -121,6 +129,7 @@ def _entries(file: IgvmFile, options: DumpOptions, chosen: NDArray[np.intp]) -> 
             policies=_policies(file, record),
             data=data,
             context=context,
+            cpuid=cpuid,
             problem=problem,
             raw=header.raw.hex() if options.raw else None,
         )

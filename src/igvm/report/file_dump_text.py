@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from igvm.report.cpuid_table import cpuid_text
 from igvm.report.names_and_numbers import bytes_text, count_text
 from igvm.report.registers import value_text
 from igvm.report.terminal_text import WIDTH, flow, line, paragraph, printable
@@ -49,6 +50,8 @@ def dump_text(dump: Dump, entries: Iterable[Entry]) -> Iterator[Line]:
                 yield line((_HEADS, "quiet"))
             in_table = True
             yield from _page_row(entry)
+            if entry.cpuid is not None:
+                yield from cpuid_text(entry.cpuid, _INDENT + 4)
         else:
             in_table = False
             yield from _fields_of(entry)
@@ -135,6 +138,8 @@ def _fields_of(entry: Entry) -> Iterator[Line]:
         yield from _hex_dump(entry.raw, entry.offset)
     if entry.context is not None:
         yield from _context(entry, entry.context)
+    elif entry.cpuid is not None:
+        yield from cpuid_text(entry.cpuid, _INDENT)
     elif entry.data is not None:
         where = f"data at {entry.data.offset:#x}, {bytes_text(entry.data.size)}"
         yield line(" " * _INDENT, (where, "quiet"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from igvm.checks.finding import Severity
 from igvm.errors import FormatError
+from igvm.measurement.endorsed_digests import endorsed_digests
 from igvm.report.check_results import checked
 from igvm.report.file_model import FileModel
 from igvm.report.info_model import (
@@ -62,6 +63,8 @@ MOST = 32
 """Platforms, contexts and the like that are listed: no sensible file has more."""
 
 _LARGEST = (1 << 64) - 1
+_MOST_MEASURED = 4096
+"""Pages of a launch that a summary takes the time to measure: 16 MiB."""
 
 
 _WITH_CCA_POLICY = platforms_with(
@@ -105,6 +108,7 @@ def info(file: IgvmFile, rules: Sequence[str] = ("spec", "igvm-0.5", "igvm-0.4")
             )
             for measurement in (header.record for header in _first(file, VBSMeasurement))
         ],
+        endorsed=endorsed_digests(file, every_feature=False, most_pages=_MOST_MEASURED),
         corim=list(islice(_corim(file), MOST)),
         relocatable_regions=[
             Region(

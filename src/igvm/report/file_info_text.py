@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.report.check_results import SPECIFICATION
+from igvm.report.endorsed_text import whose_piece
 from igvm.report.names_and_numbers import bytes_text, count_text, policy_text
 from igvm.report.registers import main_text
 from igvm.report.terminal_text import WIDTH, flow, line, paragraph, printable, shorten, table
@@ -205,10 +206,12 @@ def _signed(info: Info) -> Iterator[Line]:
         platforms = "+".join(block.platforms) or "no platform"
         svn = f"svn {block.guest_svn}, digest"
         digests.append([f"SNP ID block for {platforms},", svn, block.ld])
+        digests += _compared(info, block.ld)
     for measurement in info.vbs_measurements[:_MOST]:
         platforms = "+".join(measurement.platforms) or "no platform"
         title = f"VBS measurement for {platforms}, svn {measurement.security_version}, digest"
         digests.append([title, measurement.boot_measurement_digest[:64]])
+        digests += _compared(info, measurement.boot_measurement_digest)
     for number, tokens in enumerate(digests):
         yield from _labelled("endorsed" if number == 0 else "", tokens, gap=" ")
     documents = [
@@ -218,6 +221,16 @@ def _signed(info: Info) -> Iterator[Line]:
     ]
     if documents:
         yield from _labelled("" if digests else "endorsed", documents, gap=", ")
+
+
+def _compared(info: Info, digest: str) -> Iterator[list[str | Piece]]:
+    """Whose digest something vouches for, below it."""
+    for endorsed in info.endorsed:
+        if digest.startswith(endorsed.digest.hex()):
+            text, style = whose_piece(endorsed)
+            more = "; igvm measure compares it" if endorsed.not_compared else ""
+            yield [(word, style) for word in f"{text}{more}".split(" ")]
+            return
 
 
 def verdict(result: Result) -> Iterator[Line]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.report.names_and_numbers import file_name
+from igvm.spec.directive import PageData
 
 if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
@@ -24,3 +25,8 @@ class FileModel(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, file: IgvmFile) -> FileModel:
         """The name and the size of `file`."""
         return cls(name=file_name(file.path), size=len(file.buffer))
+
+    @classmethod
+    def of_firmware(cls, file: IgvmFile) -> FileModel:
+        """The name and the size of the firmware that `file` stands for."""
+        return cls(name=file_name(file.path), size=len(file.table(PageData)) * 4096)

@@ -40,6 +40,10 @@ def check_text(checked: Checked) -> Iterator[Line]:
     else:
         yield from flow(tokens, first=line((f"{name}: ", "title")), indent=2, gap=" ")
     for result in checked.results:
+        if result.assumptions:
+            words = f"{'' if is_alone else f'{result.rules}: '}assumed: "
+            text = printable("; ".join(result.assumptions))
+            yield from paragraph(f"{words}{text}", first=line("  "), indent=4)
         for finding in result.findings:
             yield from finding_text(finding)
 

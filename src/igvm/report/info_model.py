@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from igvm.measurement.endorsed_digests import EndorsedDigest  # noqa: TC001 - msgspec reads it
 from igvm.report.check_results import Result  # noqa: TC001 - msgspec reads annotations
 from igvm.report.file_model import FileModel  # noqa: TC001 - msgspec reads annotations
 from igvm.report.registers import Registers  # noqa: TC001 - msgspec reads annotations
@@ -159,6 +160,9 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     vp_contexts: list[ContextModel]
     id_blocks: list[IDBlock]
     vbs_measurements: list[VBSMeasurementModel]
+    endorsed: list[EndorsedDigest]
+    """The digests of ID blocks and VBS measurements, and which loaders lead to them; of launches
+    of at most 4,096 measured pages, and without other SEV_FEATURES than the file's."""
     corim: list[Corim]
     relocatable_regions: list[Region]
     results: list[Result]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from igvm.errors import ValidationError
+from igvm.launch.flash import has_firmware
 from igvm.launch.loader_table import loader_names, loader_of
 from igvm.launch.request import PlanRequest
 from igvm.measurement.measure import hosted_plan
@@ -58,6 +59,11 @@ def _measures(name: str, platform: PlatformType) -> bool:
     return platform in loader_of(name).measures
 
 
+def _is_for(name: str, file: IgvmFile, platform: PlatformType) -> bool:
+    """Whether a loader has anything to do with a file; one that is given firmware may not."""
+    return not loader_of(name).takes_firmware or has_firmware(file, platform)
+
+
 def platforms_of(file: IgvmFile, wanted: Collection[PlatformType] = ()) -> list[PlatformType]:
     """Those of `wanted`, each once, or all platforms of `file` where none is.
 
@@ -98,7 +104,8 @@ def launches(
         if platform not in technologies():
             combinations.append(Launch(platform, "reference"))
             continue
-        names = [name for name in loaders or loaders_of(platform) if _measures(name, platform)]
+        every = [name for name in loaders_of(platform) if _is_for(name, file, platform)]
+        names = [name for name in loaders or every if _measures(name, platform)]
         refused += [
             f"loader {name} does not load {platform.name}" for name in loaders if name not in names
         ]
@@ -112,33 +119,49 @@ def launches(
     return combinations
 
 
-def shared_platforms(
+def compared_platforms(
     first: IgvmFile,
     second: IgvmFile,
     *,
     platforms: Collection[PlatformType] = (),
-    loaders: Collection[str] = (),
-) -> list[PlatformType]:
-    """The measured platforms of both files that every one of `loaders` loads.
+    loaders: Sequence[str] = (),
+) -> dict[PlatformType, str | None]:
+    """The platforms of two files, and why the launches of one cannot be compared, if so.
 
     Args:
         first: an open file.
         second: another, or the same.
-        platforms: the platforms to choose from; none for all of `first`.
-        loaders: names of loaders.
+        platforms: the platforms to choose from; none for all of both.
+        loaders: the name of who loads the first, and of who loads the second.
 
     Raises:
-        ValidationError: there is none, or not all of `platforms`.
+        ValidationError: the launches of none of them can be compared by what both files are for
+            and the loaders load, or not those of all of `platforms`.
     """
-    wanted = platforms_of(first, platforms)
-    shared: list[PlatformType] = [
-        platform
+    wanted = list(dict.fromkeys(platforms or [*first.platform_masks, *second.platform_masks]))
+    reasons = {platform: _incomparable(first, second, platform, loaders) for platform in wanted}
+    refused = [reason for reason in reasons.values() if reason is not None]
+    one_sided = any(
+        (platform in first.platform_masks) != (platform in second.platform_masks)
         for platform in wanted
-        if platform in technologies()
-        and platform in second.platform_masks
-        and set(loaders) <= set(loaders_of(platform))
-    ]
-    if not shared or (platforms and shared != wanted):
-        names = ", ".join(platform.name for platform in wanted)
-        raise ValidationError(f"not both launches are for {names}")
-    return shared
+    )
+    if refused and (platforms or (len(refused) == len(wanted) and not one_sided)):
+        name = next(platform.name for platform, reason in reasons.items() if reason is not None)
+        raise ValidationError(f"the launches of {name} are not compared: {refused[0]}")
+    if not wanted:
+        raise ValidationError("neither file is for any platform")
+    return reasons
+
+
+def _incomparable(
+    first: IgvmFile, second: IgvmFile, platform: PlatformType, loaders: Sequence[str]
+) -> str | None:
+    """Why two launches of `platform` cannot be compared, if so."""
+    is_for = [platform in file.platform_masks for file in (first, second)]
+    if not all(is_for):
+        which = {(True, False): "only the first", (False, True): "only the second"}
+        return f"{which.get((is_for[0], is_for[1]), 'neither')} file is for it"
+    for name in loaders:
+        if platform not in loader_of(name).platforms:
+            return f"loader {name} does not load it"
+    return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from igvm.report.endorsed_text import endorsed_piece
 from igvm.report.names_and_numbers import count_text
 from igvm.report.terminal_text import line, paragraph, printable, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from igvm.measurement.endorsed_digests import EndorsedDigest
     from igvm.report.measurements import Expected, MeasureResult
     from igvm.report.refusal import Refusal
     from igvm.report.terminal_text import Line, Piece
@@ -27,8 +29,10 @@ _COLUMNS = 4
 """Numbers of vCPUs beside each other."""
 
 
-def blocks_text(results: Iterable[MeasureResult]) -> Iterator[Line]:
-    """One block for each platform."""
+def blocks_text(
+    results: Iterable[MeasureResult], endorsed: Sequence[EndorsedDigest] = ()
+) -> Iterator[Line]:
+    """One block for each platform, with what the file vouches for there."""
     for result in results:
         measurement = result.measurement
         if measurement is None:
@@ -39,11 +43,35 @@ def blocks_text(results: Iterable[MeasureResult]) -> Iterator[Line]:
         summary = f"{result.name}, {algorithm}, loader {result.loader}, mask {measurement.mask:#x}"
         yield line(*platform_title(result.platform), summary)
         yield from digest_text(measurement.digest)
+        yield from rejection_text([result])
+        for each in endorsed:
+            if each.platform == result.platform:
+                text, style = endorsed_piece(each, measurement.digest)
+                first = _label(each.title if len(each.title) < _LABEL - 1 else "endorsed")
+                yield from paragraph(text, first=first, indent=_LABEL + 2, style=style)
         pages = ", ".join(f"{count:,} {kind}" for kind, count in measurement.pages.items())
         yield from paragraph(pages or "none", first=_label("pages"), indent=_LABEL + 2)
         for number, sentence in enumerate(measurement.assumptions):
             first = _label("assumed" if number == 0 else "")
             yield from paragraph(printable(sentence), first=first, indent=_LABEL + 2)
+
+
+def rejection_text(results: Iterable[MeasureResult]) -> Iterator[Line]:
+    """Why the readers of loaders reject the file, each reason once."""
+    releases: dict[str, list[str]] = {}
+    for result in results:
+        rejection = result.rejection
+        if rejection is not None:
+            where = f"{rejection.where}: " if rejection.where else ""
+            reason = where + (rejection.found or rejection.message)
+            releases.setdefault(reason, []).append(rejection.rule.partition("/")[0])
+    for reason, names in releases.items():
+        crates = " and ".join(name.replace("-", " ") for name in dict.fromkeys(names))
+        verb = "reject" if " and " in crates else "rejects"
+        text = f"{crates} {verb} the file, and no loader that reads with it has this digest"
+        first = _label("rejected")
+        text = printable(f"{text}: {reason}")
+        yield from paragraph(text, first=first, indent=_LABEL + 2, style="bad")
 
 
 def platform_title(platform: PlatformType) -> Line:
@@ -63,12 +91,15 @@ def digest_text(digest: bytes, label: str = "digest", style: str = "") -> Iterat
         yield line(*_label(label if start == 0 else ""), (digits[start : start + width], style))
 
 
-def table_text(results: Sequence[MeasureResult], advice: Advice) -> Iterator[Line]:
+def table_text(
+    results: Sequence[MeasureResult], advice: Advice, endorsed: Sequence[EndorsedDigest] = ()
+) -> Iterator[Line]:
     """A table of loaders and vCPU counts for each platform, and the digests in full.
 
     Args:
         results: those of a platform one after the other.
         advice: what can be done where there is no measurement.
+        endorsed: what the file vouches for.
     """
     for platform, group in itertools.groupby(results, lambda result: result.platform):
         of_platform = list(group)
@@ -83,6 +114,11 @@ def table_text(results: Sequence[MeasureResult], advice: Advice) -> Iterator[Lin
         for start in range(0, len(counts), _COLUMNS):
             yield from _cells(of_platform, counts[start : start + _COLUMNS])
         yield from _in_full(of_platform)
+        yield from rejection_text(of_platform)
+        for each in endorsed:
+            if each.platform == platform:
+                text, style = endorsed_piece(each)
+                yield from _remark(f"the {each.title} is {text}", style)
         yield from _assumptions(of_platform)
         yield from _refusals(of_platform, advice)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.file.header_extents import page_bytes
+from igvm.report.cpuid_table import CPUID_TYPES
 from igvm.spec.directive import PageData
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def page_runs(file: IgvmFile, chosen: NDArray[np.intp], *, join: bool = True) ->
     """The chosen headers in order, pages that go on from the page before joined.
 
     Pages go on where type, mask, flags and the rest are equal, the address is the next page's
-    and the data is adjacent, the same throughout, or none.
+    and the data is adjacent, the same throughout, or none. CPUID pages with data of their own do
+    not.
     """
     import numpy as np
 
@@ -78,6 +80,8 @@ def _steps(file: IgvmFile) -> NDArray[np.int8]:
         alike &= column[1:] == column[:-1]
     step = np.diff(offset)
     adjacent = alike & (step == size[:-1]) & (offset[:-1] != 0)
+    # Each CPUID page is shown with its own leaves.
+    adjacent &= ~np.isin(table[PageData.data_type][1:], CPUID_TYPES)
     result[table.index[:-1][alike & (step == 0)]] = 0
     result[table.index[:-1][adjacent]] = 1
     return result

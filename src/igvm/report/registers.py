@@ -66,20 +66,20 @@ class Registers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Budget:
-    """Bytes of registers that may still be decoded; bounds what overlapping contexts cost."""
+    """Bytes of file data that may still be decoded; bounds what overlapping data costs."""
 
     def __init__(self, file: IgvmFile) -> None:
         self._left = len(file.buffer) + (1 << 16)
 
-    def take(self, file: IgvmFile, header: Header[Any]) -> None:
-        """Account for the registers of `header`.
+    def take(self, file: IgvmFile, header: Header[Any], kind: str = "contexts") -> None:
+        """Account for the data of `header`, one of `kind`.
 
         Raises:
-            FormatError: they are not in the file, or more was decoded than the file holds.
+            FormatError: it is not in the file, or more was decoded than the file holds.
         """
         _, size = data_range(file, header)
         if size > self._left:
-            raise FormatError("the contexts before this one overlap so much that it is left out")
+            raise FormatError(f"the {kind} before this one overlap so much that it is left out")
         self._left -= size
 
 

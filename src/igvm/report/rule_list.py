@@ -87,7 +87,7 @@ def _all_rules() -> Iterator[RuleEntry]:
     from igvm.checks.reference import REFERENCE_RULES
     from igvm.checks.rule import SPEC_RULES
     from igvm.checks.specification import load
-    from igvm.launch.lint import all_rules
+    from igvm.measurement.lint import all_rules
 
     load()
     for rule in SPEC_RULES.values():

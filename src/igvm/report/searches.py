@@ -83,6 +83,7 @@ def search_file(
         cpu=settings.request.cpu,
         sev_features=settings.request.sev_features,
         hashes=settings.request.hashes,
+        firmware_digest=settings.request.firmware_digest,
         realm=settings.realm,
         progress=progress,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from igvm.measurement.measure import measure_plan
 from igvm.measurement.technology_table import technology_of
 from igvm.report.measurement_text import digest_text, platform_title
 from igvm.report.terminal_text import line, printable, shorten
@@ -13,22 +14,29 @@ if TYPE_CHECKING:
 
     from igvm.launch.plan import LaunchPlan
     from igvm.measurement.explain import Step
+    from igvm.measurement.realm import RealmParameters
     from igvm.report.terminal_text import Line
 
 _RUNNING = 16
 """Hexadecimal digits of a running digest."""
 
 
-def trace_text(plan: LaunchPlan, steps: Iterable[Step]) -> Iterator[Line]:
+def trace_text(
+    plan: LaunchPlan, steps: Iterable[Step], *, realm: RealmParameters | None = None
+) -> Iterator[Line]:
     """The lines of a trace of `plan`, whose steps may come one by one."""
     name = technology_of(plan.platform).measurement
     yield line(*platform_title(plan.platform), f"{name}, loader {plan.loader}")
     heads = f"  {'operation':<11}  {'address':>14}  {'pages':>7}  {'header':>6}  {'note':<12}"
     yield line((f"{heads}  digest after it", "quiet"))
-    digest = b""
+    digest: bytes | None = None
     for step in steps:
         yield _step_line(step)
         digest = step.digest
+    if digest is None:
+        # A plan without operations has no step, and yet a digest.
+        digest = measure_plan(plan, realm=realm).digest
+        yield line(("  nothing is loaded", "quiet"))
     yield from digest_text(digest)
 
 

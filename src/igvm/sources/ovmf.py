@@ -61,20 +61,27 @@ def guid_table(image: bytes | memoryview) -> Mapping[UUID, bytes]:
     """
     end = len(image) - AFTER_TABLE
     if end < _ENTRY.size:
-        raise FormatError("this is no OVMF: it is too small for a table of GUIDs at its end")
-    size, guid = _ENTRY.unpack_from(image, end - _ENTRY.size)
+        raise FormatError(
+            "this is no OVMF: it is too small for a table of GUIDs at its end", offset=0
+        )
+    footer = end - _ENTRY.size
+    size, guid = _ENTRY.unpack_from(image, footer)
     if guid != FOOTER.bytes_le:
-        raise FormatError("this is no OVMF: there is no table of GUIDs at its end")
+        message = "this is no OVMF: there is no table of GUIDs at its end"
+        raise FormatError(message, offset=footer)
     if not _ENTRY.size <= size <= end:
-        raise FormatError(f"the firmware's table says that it has {size} bytes")
-    rest = bytes(image[end - size : end - _ENTRY.size])
+        raise FormatError(f"the firmware's table says that it has {size} bytes", offset=footer)
+    start = end - size
+    rest = bytes(image[start:footer])
     entries: dict[UUID, bytes] = {}
-    while len(rest) >= _ENTRY.size:
-        size, guid = _ENTRY.unpack_from(rest, len(rest) - _ENTRY.size)
-        if not _ENTRY.size <= size <= len(rest):
-            raise FormatError(f"the firmware's table has an entry of {size} bytes")
-        entries.setdefault(UUID(bytes_le=guid), rest[len(rest) - size : -_ENTRY.size])
-        rest = rest[: len(rest) - size]
+    left = len(rest)
+    while left >= _ENTRY.size:
+        size, guid = _ENTRY.unpack_from(rest, left - _ENTRY.size)
+        if not _ENTRY.size <= size <= left:
+            message = f"the firmware's table has an entry of {size} bytes"
+            raise FormatError(message, offset=start + left - _ENTRY.size)
+        entries.setdefault(UUID(bytes_le=guid), rest[left - size : left - _ENTRY.size])
+        left -= size
     return entries
 
 
@@ -82,6 +89,17 @@ def number(data: bytes, position: int = 0) -> int | None:
     """The 32-bit number at `position` of an entry's data, counted in numbers; None past its end."""
     part = data[position * 4 : position * 4 + 4]
     return int.from_bytes(part, "little") if len(part) == 4 else None
+
+
+def kernel_hash_area(entries: Mapping[UUID, bytes]) -> tuple[int, int] | None:
+    """Address and size of where the firmware wants the hashes of a kernel; None for nowhere."""
+    data = entries.get(SEV_HASH_TABLE, b"")
+    gpa, size = number(data), number(data, 1)
+    return (gpa, size) if gpa and size is not None else None
+
+
+def _damaged(why: str, offset: int | None = None) -> FormatError:
+    return FormatError(f"the firmware's SEV metadata is damaged: {why}", offset=offset)
 
 
 def sev_sections(image: bytes | memoryview) -> list[Section]:
@@ -94,15 +112,14 @@ def sev_sections(image: bytes | memoryview) -> list[Section]:
     if SEV_METADATA not in entries:
         return []
     back = number(entries[SEV_METADATA]) or 0
-    damaged = FormatError("the firmware's SEV metadata is damaged")
     if not _METADATA.size <= back <= len(image):
-        raise damaged
+        raise _damaged(f"it is said to start {back} bytes before the end")
     start = len(image) - back
     magic, size, version, count = _METADATA.unpack_from(image, start)
     if (magic, version) != (b"ASEV", _VERSION):
-        raise damaged
+        raise _damaged("it does not begin with ASEV and version 1", start)
     if not _METADATA.size + count * _SECTION.size <= size <= back:
-        raise damaged
+        raise _damaged(f"{count} sections do not fit its {size} bytes", start)
     first = start + _METADATA.size
     table = bytes(image[first : first + count * _SECTION.size])
     return [

@@ -71,7 +71,9 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
     has_special_pages: bool = False
     """Whether there are secrets and CPUID pages."""
     has_vtls: bool = True
-    """Whether highest_vtl may be anything but zero."""
+    """Whether a guest may have several VTLs, so that highest_vtl may be anything but zero."""
+    ignores_vtl: bool = False
+    """Whether loaders are known to start files for it whatever highest_vtl says."""
     has_shared_boundary: bool = True
     """Whether shared_gpa_boundary may be anything but zero."""
     measured: tuple[Operation, ...] = ()
@@ -89,6 +91,8 @@ ISOLATIONS: Mapping[PlatformType, Isolation] = {
             revision=2,
             context=NATIVE_CONTEXT,
             starts_at_reset=True,
+            has_vtls=False,
+            ignores_vtl=True,
             has_shared_boundary=False,
         ),
         Isolation(

@@ -40,5 +40,7 @@ class Operation(OpenEnum):
     """Take who vouches for the guest: an ID block, a VBS measurement, a CoRIM document."""
     OTHER = 16
     """Something that the specification has no structure for."""
-    EXTENDED = 17
+    KERNEL_HASHES = 17
+    """Launch the hashes of kernel, initrd and command line, 176 bytes that are no page."""
+    EXTENDED = 18
     """Measure the contents of pages that were imported before, which TDX does by itself."""

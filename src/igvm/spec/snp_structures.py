@@ -27,6 +27,13 @@ class SNPPublicKey(Record):
     """Y of the point."""
 
 
+MOST_LEAVES = 64
+"""Leaves that a CPUID page has room for (COUNT_MAX of the SNP firmware ABI)."""
+
+INDEXED_BY_XSAVE = 0xD
+"""The leaf whose answers depend on XCR0 and XSS."""
+
+
 class CPUIDEntry(Record):
     """One CPUID leaf of the CPUID page (SNP firmware ABI, CPUID_FUNCTION)."""
 
@@ -57,7 +64,7 @@ class CPUIDPage(Record):
     """Leaves in use. At most 64."""
     reserved: octets = field(size=12, default=bytes(12))
     """Must be zero."""
-    entries: array[CPUIDEntry] = field(count=64)
+    entries: array[CPUIDEntry] = field(count=MOST_LEAVES)
     """The leaves; those past count are zero."""
     reserved2: octets = field(size=1008, default=bytes(1008))
     """Must be zero."""

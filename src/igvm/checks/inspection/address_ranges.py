@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     Positions = NDArray[np.intp]
 
 _LAST_ADDRESS = (1 << 64) - 1
+_BLOCK = 1 << 16
+"""Ranges that are looked at together."""
 
 
 class AddressRanges(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -106,20 +108,59 @@ def overlaps(ranges: AddressRanges, bits: Iterable[int]) -> tuple[Positions, Pos
     """
     import numpy as np
 
-    order = np.argsort(ranges.start, kind="stable")
-    ranges = ranges[order]
-    later, earlier = [order[:0]], [order[:0]]
-    if _meets_one_before(ranges.start, ranges.last).any():
+    start = ranges.start
+    is_sorted = bool((start[1:] >= start[:-1]).all())
+    order = None if is_sorted else np.argsort(start, kind="stable")
+    later, earlier = [ranges.index[:0]], [ranges.index[:0]]
+    if any(len(before) for before, _ in _meetings(ranges, order, None)):
         for bit in bits:
-            chosen = ranges.of_bit(bit)
-            meeting = np.flatnonzero(_meets_one_before(chosen.start, chosen.last))
-            if len(meeting):
-                furthest = _furthest_so_far(chosen.last)[meeting]
-                headers, met = chosen.index[meeting + 1], chosen.index[furthest]
+            for before, after in _meetings(ranges, order, bit):
+                headers, met = ranges.index[after], ranges.index[before]
                 later.append(np.maximum(headers, met))
                 earlier.append(np.minimum(headers, met))
-    distinct, first = np.unique(np.concatenate(later), return_index=True)
+    both = np.concatenate(later)
+    del later
+    if bool((both[1:] > both[:-1]).all()):
+        return both, np.concatenate(earlier)
+    distinct, first = np.unique(both, return_index=True)
     return distinct, np.concatenate(earlier)[first]
+
+
+def _meetings(
+    ranges: AddressRanges, order: Positions | None, bit: int | None
+) -> Iterator[tuple[Positions, Positions]]:
+    """Ranges that meet one before them in order of their starts, and of those the furthest.
+
+    They are looked at some at a time, so that a million take little more memory than they have.
+
+    Args:
+        ranges: n of them.
+        order: positions of the ranges by their starts, shape (n,); None where they are sorted.
+        bit: ranges without this bit of the mask are left out; None for all.
+
+    Yields:
+        Positions of the range before, and of the one that meets it, each of shape (m,).
+    """
+    import numpy as np
+
+    reach, furthest = np.zeros(1, np.uint64), np.full(1, -1, np.intp)
+    for begin in range(0, len(ranges.index), _BLOCK):
+        end = min(begin + _BLOCK, len(ranges.index))
+        at = np.arange(begin, end) if order is None else order[begin:end]
+        if bit is not None:
+            at = at[ranges.mask[at] & np.uint32(bit) != 0]
+        if not len(at):
+            continue
+        # The range that ends furthest so far stands before those of the block.
+        last = np.concatenate([reach, ranges.last[at]])
+        position = np.concatenate([furthest, at])
+        so_far = np.maximum.accumulate(last)
+        meeting = np.flatnonzero(ranges.start[at] <= so_far[:-1])
+        if furthest[0] < 0:
+            meeting = meeting[meeting > 0]
+        holder = _furthest_so_far(last)
+        yield position[holder[meeting]], at[meeting]
+        reach, furthest = so_far[-1:], position[holder[-1:]]
 
 
 def touching(
@@ -148,22 +189,6 @@ def touching(
             met.append(against.index[furthest[before[meeting]]])
     distinct, first = np.unique(np.concatenate(headers), return_index=True)
     return distinct, np.concatenate(met)[first]
-
-
-def _meets_one_before(start: Addresses, last: Addresses) -> NDArray[np.bool_]:
-    """Whether each range but the first, in order of their starts, meets one before it.
-
-    Args:
-        start: shape (n,), uint64, ascending.
-        last: shape (n,), uint64.
-
-    Returns:
-        Shape (n - 1,), bool.
-    """
-    import numpy as np
-
-    meets: NDArray[np.bool_] = start[1:] <= np.maximum.accumulate(last)[:-1]
-    return meets
 
 
 def _furthest_so_far(last: Addresses) -> Positions:

@@ -35,7 +35,7 @@ def read_extents(inspected: InspectedFile) -> DataExtents:
     import numpy as np
 
     none = np.empty(0, np.int64)
-    parts = [(none.astype(np.intp), none, none, none)]
+    parts = []
     contexts = inspected.contexts
     for spec in HEADERS.values():
         if spec.data is None or spec.record is None or spec.header_type not in inspected.kinds:
@@ -49,7 +49,10 @@ def read_extents(inspected: InspectedFile) -> DataExtents:
             data = data_columns(inspected.file, spec, table, page_size=inspected.page_size)
             index, start, size = data.index, data.start, data.least
             is_there = (data.size > size) & (start + data.size <= inspected.file_size)
-            reach = np.where(is_there, data.size, size)
+            reach = np.where(is_there, data.size, size) if is_there.any() else size
         parts.append((index, start, size, reach))
+    if len(parts) <= 1:  # of which nothing needs to be copied
+        index, start, size, reach = parts[0] if parts else (none.astype(np.intp), none, none, none)
+        return DataExtents(index=index, start=start, size=size, reach=reach)
     index, start, size, reach = (np.concatenate(column) for column in zip(*parts, strict=True))
     return DataExtents(index=index, start=start, size=size, reach=reach)

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from igvm.checks.inspection.address_ranges import AddressRanges
+    from igvm.checks.inspection.cpuid_pages import CPUIDPages
     from igvm.checks.inspection.data_extents import DataExtents
     from igvm.checks.inspection.guest_memory import NamedMemory
     from igvm.checks.inspection.inspected_contexts import InspectedContexts
+    from igvm.checks.inspection.inspected_corims import InspectedCorim
     from igvm.checks.inspection.parameter_areas import ParameterAreas
     from igvm.file.view import IgvmFile
 
@@ -60,9 +62,7 @@ class InspectedFile:
     @functools.cached_property
     def kinds(self) -> frozenset[int]:
         """The types that the file has headers of."""
-        import numpy as np
-
-        return frozenset(np.flatnonzero(np.bincount(self.capped_types)).tolist())
+        return self.file.kinds
 
     def table(self, record: type[R]) -> Table[R]:
         """The headers of `record`, whose length is right, as columns."""
@@ -96,12 +96,12 @@ class InspectedFile:
         ]
         if not tables:
             return self.file.index[:0], np.empty(0, np.uint32)
+        if len(tables) == 1:  # of which nothing needs to be copied
+            return tables[0].index, tables[0].column("compatibility_mask")
         index = np.concatenate([table.index for table in tables])
         masks = np.concatenate([table.column("compatibility_mask") for table in tables])
-        if len(tables) > 1:
-            order = np.argsort(index, kind="stable")
-            index, masks = index[order], masks[order]
-        return index, masks
+        order = np.argsort(index, kind="stable")
+        return index[order], masks[order]
 
     # Platforms.
 
@@ -210,6 +210,20 @@ class InspectedFile:
         from igvm.checks.inspection.guest_memory import read_imported
 
         return read_imported(self)
+
+    @functools.cached_property
+    def cpuid_pages(self) -> CPUIDPages:
+        """CPUID pages with data."""
+        from igvm.checks.inspection.cpuid_pages import read_cpuid_pages
+
+        return read_cpuid_pages(self)
+
+    @functools.cached_property
+    def corims(self) -> list[InspectedCorim]:
+        """CoRIM documents and signatures."""
+        from igvm.checks.inspection.inspected_corims import read_corims
+
+        return read_corims(self)
 
     # File data.
 

@@ -20,6 +20,7 @@ SUBJECTS = (
     "page_table_rules",
     "parameter_area_rules",
     "page_rules",
+    "cpuid_page_rules",
     "memory_rules",
     "context_rules",
     "register_rules",

@@ -159,8 +159,8 @@ def context_twice(inspected: InspectedFile) -> Found:
 def context_several(inspected: InspectedFile) -> Found:
     """The specification says that a file can contain one VP_CONTEXT; practice has more.
 
-    Loaders that build the contexts of other processors themselves, as those on KVM do, take
-    files with one for each platform only.
+    OpenVMM on KVM takes one context, that of vCPU 0. QEMU ends at a context for a vCPU that the
+    guest does not have, and Cloud Hypervisor ignores it.
     """
     import numpy as np
 
@@ -178,10 +178,10 @@ def context_several(inspected: InspectedFile) -> Found:
     "IGVM_VHS_VP_CONTEXT",
 )
 def context_missing(inspected: InspectedFile) -> Found:
-    """Without one the loader decides where the guest starts.
+    """Without one the loader decides where the guest starts, or refuses the file.
 
-    KVM makes the VMSA of an SNP guest itself then, from its own reset state; a VBS guest and a
-    Realm have no start at all.
+    QEMU lets KVM make the VMSAs of SEV-ES and SNP guests from their reset state, Cloud Hypervisor
+    refuses, and OpenVMM leaves the processor of a VBS guest in its reset state.
     """
     yield from _without_context(inspected, *_NEED_ONE)
 

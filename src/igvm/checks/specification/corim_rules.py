@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.checks.finding import Severity
+from igvm.checks.inspection.inspected_corims import CorimForm
 from igvm.checks.rule import Lazy, Many, Place, headers, rule
 from igvm.spec.enums import HeaderType
 from igvm.spec.initialization import CorimDocument, CorimSignature
@@ -13,13 +14,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from igvm.checks.inspection.inspected_corims import InspectedCorim
     from igvm.checks.inspection.inspected_file import InspectedFile
     from igvm.checks.rule import Found
 
-ERROR, WARNING = Severity.ERROR, Severity.WARNING
-
-_TAGS = {CorimDocument: b"\xd9\x01\xf5", CorimSignature: b"\xd2"}
-"""How the CBOR starts: tag 501, tagged-unsigned-corim-map, and tag 18, COSE_Sign1."""
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 
 @rule(
@@ -84,30 +83,77 @@ def corim_empty(inspected: InspectedFile) -> Found:
 
 
 @rule(
+    "corim-cbor",
+    ERROR,
+    "the bytes of a CoRIM header must be one item of CBOR",
+    "IGVM_VHT_CORIM_DOCUMENT, IGVM_VHT_CORIM_SIGNATURE; RFC 8949",
+)
+def corim_cbor(inspected: InspectedFile) -> Found:
+    """The specification says what the bytes are, and these are something else, or damaged.
+
+    The reference crate doesn't look when it reads a file.
+    """
+    bad = [each for each in inspected.corims if each.form == CorimForm.NO_CBOR]
+    yield from _documents(bad, "the bytes there are no CBOR")
+
+
+@rule(
     "corim-tag",
     WARNING,
-    "the bytes of a CoRIM header should be the CBOR that it announces",
+    "a document should have tag 501, and a signature tag 18",
     "draft-ietf-rats-corim, section 4; RFC 9052, section 4.2",
 )
 def corim_tag(inspected: InspectedFile) -> Found:
-    """A document starts with tag 501, a signature with tag 18.
+    """The bytes are CBOR, and none of the forms of a CoRIM that are known here.
 
-    What starts otherwise is read by no verifier.
+    A document is a map with tag 501, a signature an array with tag 18. Older forms are another
+    rule, corim-older-form.
     """
-    import numpy as np
+    bad = [each for each in inspected.corims if each.form == CorimForm.OTHER]
+    yield from _documents(bad, "the bytes there start with {start}")
 
-    for record, tag in _TAGS.items():
-        table = inspected.table(record)
-        start = table.column("file_offset").astype(np.int64)
-        size = table.column("size_bytes").astype(np.int64)
-        is_inside = (start >= inspected.file.data_offset) & (size > 0)
-        is_inside &= start + size <= inspected.file_size
-        is_other = is_inside & (size < len(tag))
-        long_enough = np.flatnonzero(is_inside & ~is_other)
-        for position, byte in enumerate(tag):
-            is_other[long_enough] |= inspected.octets[start[long_enough] + position] != byte
-        message = f"the bytes there do not start with {tag.hex(' ')}"
-        yield from headers(table.index, is_other, "file_offset", message)
+
+@rule(
+    "corim-older-form",
+    NOTE,
+    "older form: newer drafts have tag 501 and tag 18 alone",
+    "earlier drafts of draft-ietf-rats-corim; Trustee, rvps/src/extractors/corim",
+)
+def corim_older_form(inspected: InspectedFile) -> Found:
+    """Earlier drafts had tag 500 in front of all, and tag 502 in front of what is signed.
+
+    A COSE_Sign1 may also come without its tag 18. Trustee's extractor takes tags 500 and 502
+    away; what other verifiers do depends on the draft that they were written by.
+    """
+    old = [each for each in inspected.corims if each.form == CorimForm.OLDER]
+    yield from _documents(old, "{start}")
+
+
+@rule(
+    "corim-profile",
+    NOTE,
+    "not every library reads each form of a profile",
+    "draft-ietf-rats-corim, profile; corim 0.1.4 and 0.2.1, corim-rs 0.2.0, veraison/corim 53b3014",
+)
+def corim_profile(inspected: InspectedFile) -> Found:
+    """The reference writes the profile as bare text, the draft has a URI, which is tag 32.
+
+    The crate corim up to 0.1.4, which igvm 0.5.0 uses, reads bare text alone, veraison/corim
+    53b3014 tag 32 alone; corim 0.2.1 and corim-rs 0.2.0 read both.
+    """
+    for words in ("the profile is bare text", "the profile is a URI, tag 32", "another profile"):
+        named = [each for each in inspected.corims if each.profile == words]
+        yield from _documents(named, words.replace("another profile", "the profile is neither"))
+
+
+def _documents(bad: list[InspectedCorim], message: str) -> Found:
+    """The headers of documents and signatures, with what was found."""
+    if bad:
+        yield Many(
+            [each.header for each in bad],
+            "file_offset",
+            lambda row: message.format(start=bad[row].start),
+        )
 
 
 def _version_strings(inspected: InspectedFile) -> NDArray[np.intp]:
@@ -136,7 +182,10 @@ def version_string_twice(inspected: InspectedFile) -> Found:
     "IGVM_VHT_VERSION_STRING",
 )
 def version_string_utf8(inspected: InspectedFile) -> Found:
-    """What isn't text can't be shown; the reference crate refuses the file."""
+    """What isn't text can't be shown.
+
+    No release of the reference crate up to 0.5.0 knows the type; all refuse the file anyway.
+    """
     broken: list[tuple[int, int, int]] = []
     for index in _version_strings(inspected).tolist():
         header = inspected.file.header(index)

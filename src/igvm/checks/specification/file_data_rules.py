@@ -65,7 +65,7 @@ def data_in_headers(inspected: InspectedFile) -> Found:
     "IGVM_VHS_VP_CONTEXT.file_offset",
 )
 def data_missing(inspected: InspectedFile) -> Found:
-    """Registers are in the file data always; an offset of zero does not mean zeroes here.
+    """Registers are in the file data; an offset of zero does not mean zeroes here.
 
     The reference crate refuses the file, and crashes where the context is for VBS.
     """
@@ -100,12 +100,22 @@ def _sorted_extents(
     import numpy as np
 
     extents = inspected.data_extents
-    order = np.lexsort((-extents.reach, extents.start))
+    start, reach, order = extents.start, extents.reach, None
+    is_sorted = start[1:] == start[:-1]
+    is_sorted &= reach[1:] <= reach[:-1]
+    is_sorted |= start[1:] > start[:-1]
+    if not is_sorted.all():
+        order = np.lexsort((-reach, start))
+        start, reach = start[order], reach[order]
     # What starts in the headers is no reference to file data.
-    order = order[np.searchsorted(extents.start[order], inspected.file.data_offset) :]
-    start = np.minimum(extents.start[order], inspected.file_size)
-    end = np.minimum(start + extents.reach[order], inspected.file_size)
-    return extents.index[order], start, end
+    first = int(np.searchsorted(start, inspected.file.data_offset))
+    start, reach = start[first:], reach[first:]
+    end = start + reach
+    np.minimum(end, inspected.file_size, out=end)
+    if len(start) and start[-1] > inspected.file_size:
+        start = np.minimum(start, inspected.file_size)
+    index = extents.index[first:] if order is None else extents.index[order[first:]]
+    return index, start, end
 
 
 def _gaps(inspected: InspectedFile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -117,10 +127,19 @@ def _gaps(inspected: InspectedFile) -> tuple[NDArray[np.int64], NDArray[np.int64
     import numpy as np
 
     _, start, end = _sorted_extents(inspected)
-    reach = np.maximum.accumulate(np.concatenate([[inspected.file.data_offset], end]))
-    until = np.concatenate([start, [inspected.file_size]])
-    is_gap = until > reach
-    return reach[is_gap], until[is_gap]
+    data_offset, file_size = inspected.file.data_offset, inspected.file_size
+    if not len(start):
+        gap = slice(0, 1 if file_size > data_offset else 0)
+        return np.array([data_offset])[gap], np.array([file_size])[gap]
+    reach = np.maximum(end, data_offset, out=end)
+    np.maximum.accumulate(reach, out=reach)
+    gaps = np.flatnonzero(start[1:] > reach[:-1])
+    starts, ends = [reach[gaps]], [start[gaps + 1]]
+    if start[0] > data_offset:
+        starts, ends = [np.array([data_offset]), *starts], [start[:1], *ends]
+    if file_size > reach[-1]:
+        starts, ends = [*starts, reach[-1:]], [*ends, np.array([file_size])]
+    return np.concatenate(starts), np.concatenate(ends)
 
 
 @rule(
@@ -189,7 +208,8 @@ def data_overlap(inspected: InspectedFile) -> Found:
 
     index, start, end = _sorted_extents(inspected)
     has_bytes = end > start
-    index, start, end = index[has_bytes], start[has_bytes], end[has_bytes]
+    if not has_bytes.all():
+        index, start, end = index[has_bytes], start[has_bytes], end[has_bytes]
     if len(start) < 2:
         return
     is_repeated = (start[1:] == start[:-1]) & (end[1:] == end[:-1])
@@ -198,6 +218,8 @@ def data_overlap(inspected: InspectedFile) -> Found:
     is_new = np.concatenate([[True], ~is_repeated])
     overlaps = np.concatenate([[False], starts_inside & ~is_repeated])
     first_rows = np.flatnonzero(is_new)
+    if not overlaps.any():
+        return
     is_partial = overlaps[first_rows][np.cumsum(is_new) - 1]
     if is_partial.any():
         yield Many(np.sort(index[is_partial]), "file_offset")

@@ -38,8 +38,8 @@ def _place(inspected: InspectedFile, field: str, message: str) -> Place:
 def format_version(inspected: InspectedFile) -> Found:
     """The version says what a loader must understand, and no later one is specified.
 
-    Loaders refuse a version that they don't know. Later versions are read here with the layout of
-    version 2, as the specification announces; what else they change nobody knows.
+    The reference crate refuses other versions. Later ones are read here with the layout of
+    version 2, as the specification announces; what else they change is not known.
     """
     version = inspected.file.revision
     if version not in {FORMAT_VERSION_1, FORMAT_VERSION_2}:
@@ -55,8 +55,7 @@ def format_version(inspected: InspectedFile) -> Found:
 def headers_offset(inspected: InspectedFile) -> Found:
     """Variable headers that start inside the fixed header share bytes with it.
 
-    What a loader reads there are its own version, sizes and checksum. Such a file was not made by
-    a tool; write it again.
+    What a loader reads there are the file's version, sizes and checksum. Write the file again.
     """
     fixed = inspected.file.fixed_header
     if fixed.variable_header_offset < fixed.SIZE:
@@ -74,7 +73,7 @@ def headers_offset(inspected: InspectedFile) -> Found:
 def headers_alignment(inspected: InspectedFile) -> Found:
     """Each variable header starts at a multiple of 8, so the first one does.
 
-    The reference crate doesn't look, but a loader that maps headers in place relies on it.
+    The reference crate doesn't look, but a loader that maps headers in place may rely on it.
     """
     offset = inspected.file.section_offset
     if offset % 8:
@@ -144,7 +143,7 @@ def checksum(inspected: InspectedFile) -> Found:
 def architecture(inspected: InspectedFile) -> Found:
     """The architecture decides which platforms and register formats a file may have.
 
-    No loader can start a guest for a processor that the format has no number for.
+    The format has no number for other processors; the reference crate refuses the file.
     """
     if not inspected.file.architecture.is_known:
         yield _place(inspected, "architecture", f"architecture is {inspected.file.architecture:#x}")
@@ -169,13 +168,13 @@ def page_size(inspected: InspectedFile) -> Found:
 @rule(
     "page-size-other",
     WARNING,
-    "page_size should be 4096, the only size that loaders take",
+    "page_size should be 4096, the only size that the reference crate takes",
     "IGVM_FIXED_HEADER_V2.page_size",
 )
 def page_size_other(inspected: InspectedFile) -> Found:
     """The specification leaves open how a loader deals with other sizes.
 
-    The reference crate refuses them, and measurements are defined for pages of 4 KiB.
+    The reference crate refuses them, and with it the loaders that read files with it.
     """
     size = inspected.file.page_size
     if size != PAGE_SIZE_4K and size > 0 and not size & size - 1:

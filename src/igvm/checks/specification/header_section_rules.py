@@ -53,8 +53,8 @@ def _is_unknown(inspected: InspectedFile) -> NDArray[np.bool_]:
 def header_contained(inspected: InspectedFile) -> Found:
     """A header that runs out of the section takes what follows it with it.
 
-    Its length field is wrong, or variable_header_size is. Nothing after it can be found, and
-    every loader refuses the file.
+    Its length field is wrong, or variable_header_size is. Nothing after it can be found. The
+    reference crate refuses the file.
     """
     trailing = inspected.file.trailing
     if len(trailing) >= 8:
@@ -156,7 +156,7 @@ def padding_zero(inspected: InspectedFile) -> Found:
     "igvm_defs, Variable Header",
 )
 def section_order(inspected: InspectedFile) -> Found:
-    """A loader goes from one section to the next once and never back.
+    """A loader is to go from one section to the next once, and never back.
 
     The reference crate refuses the file. Sort the headers by section and keep the order of those
     of one section: it is part of the launch measurement.
@@ -183,7 +183,8 @@ def section_order(inspected: InspectedFile) -> Found:
 def type_forbidden(inspected: InspectedFile) -> Found:
     """Type 0 is invalid; 0x306 was IGVM_VHT_SHARED_BOUNDARY_GPA in early revisions.
 
-    Loaders refuse both. shared_gpa_boundary of the platform header took the place of 0x306.
+    The reference crate refuses both. shared_gpa_boundary of the platform header took the place
+    of 0x306.
     """
     is_forbidden = _has_type(inspected, _FORBIDDEN)
     yield from headers(inspected.file.index, is_forbidden, describe="it must not be used")
@@ -196,7 +197,7 @@ def type_forbidden(inspected: InspectedFile) -> Found:
     "igvm_defs, Variable Header",
 )
 def type_unknown(inspected: InspectedFile) -> Found:
-    """A loader that doesn't support a type whose bit 31 is clear cannot load the file.
+    """A loader that doesn't support a type whose bit 31 is clear must not load the file.
 
     The header may come from a newer revision of the format, or be damaged.
     """

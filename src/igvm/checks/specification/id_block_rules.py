@@ -44,7 +44,7 @@ def _has_author(inspected: InspectedFile) -> NDArray[np.bool_]:
     "IGVM_VHS_SNP_ID_BLOCK.compatibility_mask",
 )
 def id_block_platform(inspected: InspectedFile) -> Found:
-    """No other platform has a firmware that looks at it, and loaders ignore or refuse it."""
+    """No other platform has a firmware that looks at it."""
     import numpy as np
 
     table = inspected.table(SNPIDBlock)
@@ -134,9 +134,9 @@ def id_block_curve(inspected: InspectedFile) -> Found:
     "IGVM_VHS_SNP_ID_BLOCK.id_key_signature, id_public_key",
 )
 def id_block_unsigned(inspected: InspectedFile) -> Found:
-    """The firmware verifies the signature and refuses the launch.
+    """The firmware verifies the signature and refuses the launch, where a loader hands it on.
 
-    A block without one is a place for a signature that was never made.
+    A block without one is a place for a signature that was not made yet.
     """
     table = inspected.table(SNPIDBlock)
     is_unsigned = ~not_zero(table.column("id_key_signature"))
@@ -156,7 +156,7 @@ def id_block_unsigned(inspected: InspectedFile) -> Found:
 def id_block_numbers(inspected: InspectedFile) -> Found:
     """The numbers are little-endian. Bytes past the 48th make them larger than the curve.
 
-    A tool that writes them big-endian at the end of the field, as most formats do, gets this.
+    A number that is written big-endian at the end of the field looks like this.
     """
     table = inspected.table(SNPIDBlock)
     for name, parts in _NUMBERS:

@@ -29,9 +29,9 @@ _ADDRESS_BITS = 52
 def memory_overlap(inspected: InspectedFile) -> Found:
     """Hardware that isolates a guest imports a page once: SNP and TDX refuse the second time.
 
-    Elsewhere the later one wins, and the measurement has both. A page for SNP and one for TDX
-    may have the same address; two whose masks share a platform may not. The reference crate
-    does not look.
+    Elsewhere it depends on the loader: QEMU without isolation loads both and what is written last
+    stays, OpenVMM refuses. A page for SNP and one for TDX may have the same address; two whose
+    masks share a platform may not. The reference crate does not look, and measures both.
     """
     memory = inspected.imported_memory
     if memory is None:
@@ -50,8 +50,8 @@ def memory_overlap(inspected: InspectedFile) -> Found:
 def memory_context_overlap(inspected: InspectedFile) -> Found:
     """The VMSA goes into guest memory as a page of its own kind.
 
-    Where a page or a parameter area is there already, hardware refuses one of the two. Several
-    VPs at one address are common: KVM builds their pages elsewhere.
+    Where a page or a parameter area is there already, hardware refuses one of the two, or the
+    loader writes over it. Several VPs at one address are common: KVM builds their pages elsewhere.
     """
     contexts = inspected.contexts
     rows = contexts.of(SEVVMSA).nonzero()[0]
@@ -92,7 +92,10 @@ def memory_wraps(inspected: InspectedFile) -> Found:
     "AMD64 and Arm architectures, physical address size",
 )
 def memory_width(inspected: InspectedFile) -> Found:
-    """No processor has more than 52 bits of physical address, and most have fewer."""
+    """X64 has at most 52 bits of physical address, Arm as many unless it has FEAT_D128.
+
+    Most processors have fewer.
+    """
     import numpy as np
 
     limit = np.uint64(1 << _ADDRESS_BITS)

@@ -50,7 +50,7 @@ def page_alignment(inspected: InspectedFile) -> Found:
     "IgvmPageDataFlags.is_2mb_page",
 )
 def page_2mb_alignment(inspected: InspectedFile) -> Found:
-    """A large page lies at a multiple of its size in hardware and in every measurement.
+    """A large page lies at a multiple of its size in hardware, and the specification says so.
 
     Neither the reference crate nor QEMU looks. Clear the flag, or move the page.
     """
@@ -66,7 +66,7 @@ def page_2mb_alignment(inspected: InspectedFile) -> Found:
     "IgvmPageDataFlags.is_2mb_page",
 )
 def page_2mb_data(inspected: InspectedFile) -> Found:
-    """Loaders disagree about its contents, and so about the measurement.
+    """Readers disagree about its contents, and so about the measurement.
 
     The specification does not say how much data there is. The reference crate and QEMU read
     4 KiB, QEMU fills the rest with zeroes, and the crate measures one page of 4 KiB. 512 pages of
@@ -84,7 +84,7 @@ def page_2mb_data(inspected: InspectedFile) -> Found:
     "IGVM_VHS_PAGE_DATA.data_type, IgvmPageDataType",
 )
 def page_type(inspected: InspectedFile) -> Found:
-    """A loader doesn't know how to import the page; the reference crate refuses the file."""
+    """There is no telling how to import the page; the reference crate refuses the file."""
     table = inspected.table(PageData)
     yield from headers(table.index, table[PageData.data_type] > max(PageDataType), "data_type")
 
@@ -130,10 +130,10 @@ def page_secrets_data(inspected: InspectedFile) -> Found:
     "IgvmPageDataFlags.unmeasured, shared",
 )
 def page_unmeasured_shared(inspected: InspectedFile) -> Found:
-    """A shared page is not part of the measurement in any case.
+    """By the specification a shared page is not part of the measurement, with either flag.
 
-    Together they leave open whether the page is private to the guest: loaders that do not know
-    SHARED import it as an unmeasured private page. Keep the one that is meant.
+    Together they leave open whether the page is private to the guest: QEMU and Cloud Hypervisor
+    do not look at SHARED and import an unmeasured private page. Keep the one that is meant.
     """
     table = inspected.table(PageData)
     is_unmeasured = _has_any(inspected, PageDataFlags.UNMEASURED)

@@ -10,9 +10,9 @@ from igvm.checks.inspection.inspected_contexts import ANY_VTL
 from igvm.checks.rule import Many, headers, rule
 from igvm.spec.context import NativeContextX64
 from igvm.spec.directive import ParameterInsert
-from igvm.spec.enums import PAGE_SIZE_4K, Architecture
+from igvm.spec.enums import PAGE_SIZE_2M, PAGE_SIZE_4K, Architecture
 from igvm.spec.hyperv import HvArm64Register, HvX64Register
-from igvm.spec.initialization import PageTableRelocation
+from igvm.spec.initialization import PageTableRelocation, RelocatableRegion
 from igvm.spec.vmsa import SEVVMSA
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from igvm.checks.inspection.inspected_file import InspectedFile
     from igvm.checks.rule import Found
 
-ERROR = Severity.ERROR
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 _ADDRESS = ((1 << 52) - 1) & ~0xFFF
 """The bits of CR3 and TTBR0 that are the address of the root table."""
@@ -106,6 +106,52 @@ def page_table_insert(inspected: InspectedFile) -> Found:
         yield Many(
             index, "gpa", lambda row: f"it meets the region of header {int(region_index[row])}"
         )
+
+
+@rule(
+    "page-table-boundary",
+    WARNING,
+    "a page-table region should share the 2 MiB that it starts in with a relocatable region",
+    "openvmm pulls 4380, 4382 and 4388; igvm pull 135",
+)
+def page_table_boundary(inspected: InspectedFile) -> Found:
+    """Loaders in use fix up a large page of the identity map only where it meets what is moved.
+
+    Hyper-V's, OpenVMM's before September 2026 and the igvm crate before its pull 135 did not
+    count the page tables themselves. A region that starts exactly at a multiple of 2 MiB, with no
+    relocatable region in these 2 MiB, was moved and no longer mapped: VTL2 ended in a triple
+    fault. Begin the region a page later. A file that is not moved is not concerned.
+    """
+    yield from unmapped_page_tables(inspected)
+
+
+def unmapped_page_tables(inspected: InspectedFile) -> Found:
+    """Page-table regions of X64 that start a large page which no relocatable region meets."""
+    import numpy as np
+
+    table, regions = inspected.table(PageTableRelocation), inspected.table(RelocatableRegion)
+    if inspected.file.architecture != Architecture.X64 or not len(regions):
+        return
+    gpa, mask = table[PageTableRelocation.gpa], table[PageTableRelocation.compatibility_mask]
+    moved = AddressRanges.of(
+        index=regions.index,
+        start=regions[RelocatableRegion.relocation_region_gpa],
+        size=regions[RelocatableRegion.relocation_region_size],
+        mask=regions[RelocatableRegion.compatibility_mask],
+    )
+    starts = np.flatnonzero(gpa % PAGE_SIZE_2M == 0)
+    large_pages = AddressRanges.of(
+        index=table.index[starts], start=gpa[starts], size=PAGE_SIZE_2M, mask=mask[starts]
+    )
+    unmapped = [table.index[:0]]
+    for bit in inspected.distinct_platform_bits(mask, moved.mask):
+        chosen = large_pages.of_bit(bit)
+        if len(moved.of_bit(bit).index):
+            shared, _ = touching(chosen, moved, [bit])
+            unmapped.append(np.setdiff1d(chosen.index, shared))
+    index = np.unique(np.concatenate(unmapped))
+    if len(index):
+        yield Many(index, "gpa")
 
 
 def _roots(inspected: InspectedFile) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:

@@ -26,7 +26,10 @@ _ONLY = {
     for architecture in (Architecture.X64, Architecture.AARCH64)
 }
 """The platforms that exist on one architecture alone."""
-_WITHOUT_VTLS = platforms_with(lambda isolation: not isolation.has_vtls)
+_WITHOUT_VTLS = platforms_with(
+    lambda isolation: not isolation.has_vtls and not isolation.ignores_vtl
+)
+_IGNORING_VTLS = platforms_with(lambda isolation: not isolation.has_vtls and isolation.ignores_vtl)
 _WITHOUT_ALIAS = platforms_with(lambda isolation: not isolation.has_shared_boundary)
 
 
@@ -64,7 +67,7 @@ def _is_repeated(values: NDArray[np.generic]) -> NDArray[np.bool_]:
 def platform_missing(inspected: InspectedFile) -> Found:
     """A file without a platform is for nobody: no other header can name one.
 
-    Every loader refuses it.
+    The reference crate refuses it.
     """
     if not len(inspected.table(SupportedPlatform)):
         yield Place("there is none", offset=inspected.file.section_offset)
@@ -142,7 +145,7 @@ def platform_type(inspected: InspectedFile) -> Found:
     "IGVM_NATIVE_PLATFORM_VERSION and its siblings",
 )
 def platform_version(inspected: InspectedFile) -> Found:
-    """There is one version of each platform so far, and loaders refuse any other."""
+    """There is one version of each platform so far; the reference crate refuses any other."""
     table = inspected.table(SupportedPlatform)
     version = table[SupportedPlatform.platform_version]
     yield from headers(table.index, version != PLATFORM_VERSION, "platform_version")
@@ -195,7 +198,7 @@ def highest_vtl(inspected: InspectedFile) -> Found:
 @rule(
     "highest-vtl-platform",
     ERROR,
-    "highest_vtl must be zero on platforms without VTLs",
+    f"highest_vtl must be zero on {enumerated(_WITHOUT_VTLS, 'and')}, which have no VTLs",
     "IGVM_VHS_SUPPORTED_PLATFORM.highest_vtl",
 )
 def highest_vtl_platform(inspected: InspectedFile) -> Found:
@@ -203,10 +206,31 @@ def highest_vtl_platform(inspected: InspectedFile) -> Found:
 
     A loader would have to start a level that the platform does not have.
     """
+    yield from _stray_vtls(inspected, *_WITHOUT_VTLS)
+
+
+@rule(
+    "highest-vtl-platform-native",
+    WARNING,
+    f"highest_vtl should be zero on {enumerated(_IGNORING_VTLS, 'and')}, "
+    "as it must on platforms without VTLs",
+    "IGVM_VHS_SUPPORTED_PLATFORM.highest_vtl; coconut-svsm pulls 933 and 1096",
+)
+def highest_vtl_platform_native(inspected: InspectedFile) -> Found:
+    """Several VTLs need VSM isolation, SEV-SNP, TDX or, as planes, CCA.
+
+    QEMU does not look at the field, and files with 2 are common: igvm-wrap 0.2.6 writes it for
+    NATIVE, and COCONUT-SVSM's builder did until it was corrected. A loader that does look has no
+    VTL 2 to start. Write 0.
+    """
+    yield from _stray_vtls(inspected, *_IGNORING_VTLS)
+
+
+def _stray_vtls(inspected: InspectedFile, *platforms: PlatformType) -> Found:
+    """The headers for `platforms` whose highest_vtl is not zero."""
     table = inspected.table(SupportedPlatform)
     vtl = table[SupportedPlatform.highest_vtl]
-    has_no_vtls = _is_one_of(inspected, *_WITHOUT_VTLS)
-    yield from headers(table.index, has_no_vtls & (vtl != 0), "highest_vtl")
+    yield from headers(table.index, _is_one_of(inspected, *platforms) & (vtl != 0), "highest_vtl")
 
 
 @rule(

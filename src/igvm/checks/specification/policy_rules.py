@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from igvm.checks.finding import Severity
 from igvm.checks.rule import Many, Place, headers, rule
+from igvm.spec.directive import VBSMeasurement
 from igvm.spec.enums import Architecture, CCAHashAlgorithm, CCALfaPolicy, PlatformType
 from igvm.spec.initialization import CCAPolicy, GuestPolicy
 from igvm.spec.isolation import ISOLATIONS, enumerated, platforms_with
@@ -25,6 +26,11 @@ ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 _WITH_POLICY = platforms_with(lambda isolation: isolation.has_guest_policy)
 
+_WITH_SEV_POLICY = platforms_with(
+    lambda isolation: isolation.has_guest_policy and isolation.policy is None
+)
+_SEV_NO_DEBUG = 1
+"""NODBG of the policy of SEV and SEV-ES: debugging is forbidden where it is set."""
 _NEWER_SNP = 0x1F << 21
 """CXL_ALLOW, MEM_AES_256_XTS, RAPL_DIS, CIPHERTEXT_HIDING_DRAM, PAGE_SWAP_DISABLE."""
 
@@ -59,8 +65,7 @@ def _named_bits(bit_field: type[BitField]) -> int:
 def policy_snp_bit_17(inspected: InspectedFile) -> Found:
     """The SNP firmware refuses a launch with a policy whose bit 17 is zero.
 
-    A policy that is all zero is a placeholder somebody forgot. 0x30000 allows SMT and nothing
-    else.
+    A policy that is all zero looks like a placeholder. 0x30000 allows SMT and nothing else.
     """
     import numpy as np
 
@@ -127,12 +132,14 @@ def policy_tdx_reserved(inspected: InspectedFile) -> Found:
     "policy-debug",
     NOTE,
     "the policy lets the host debug the guest",
-    "SnpPolicy.debug, TdxPolicy.debug_allowed, CCA_POLICY_ATTR_DEBUG",
+    "SnpPolicy.debug, TdxPolicy.debug_allowed, CCA_POLICY_ATTR_DEBUG, "
+    "IGVM_VHS_VBS_MEASUREMENT.policy_flags; SEV API, guest policy (NODBG)",
 )
 def policy_debug(inspected: InspectedFile) -> Found:
-    """A host that may debug the guest reads and writes all of its memory.
+    """A host that may debug the guest can read and write its memory.
 
-    That is right for a test image. In production nobody should trust the guest.
+    That is right for a test image. In production nobody should trust the guest. On SEV and
+    SEV-ES bit 0 of the policy forbids debugging, so it is the clear bit that allows it.
     """
     import numpy as np
 
@@ -143,6 +150,16 @@ def policy_debug(inspected: InspectedFile) -> Found:
         table, is_for_platform, policy = _policies_for(inspected, platform)
         allows_debug = policy & np.uint64(debug_bit) != 0
         yield from headers(table.index, is_for_platform & allows_debug, "policy")
+    for platform in _WITH_SEV_POLICY:
+        table, is_for_platform, policy = _policies_for(inspected, platform)
+        allows_debug = policy & np.uint64(_SEV_NO_DEBUG) == 0
+        yield from headers(table.index, is_for_platform & allows_debug, "policy")
+    signed = inspected.table(VBSMeasurement)
+    is_for_vbs = signed[VBSMeasurement.compatibility_mask] & np.uint32(
+        inspected.mask_of(PlatformType.VSM_ISOLATION)
+    )
+    allows_debug = (signed[VBSMeasurement.policy_flags] & 1 != 0) & (is_for_vbs != 0)
+    yield from headers(signed.index, allows_debug, "policy_flags")
     realms = inspected.table(CCAPolicy)
     ones = realms[CCAPolicy.attributes_required_ones]
     requires_debug = ones & np.uint64(CCAAttributes.debug.mask) != 0
@@ -158,7 +175,7 @@ def policy_debug(inspected: InspectedFile) -> Found:
 def policy_platform(inspected: InspectedFile) -> Found:
     """The specification defines the word for SNP and TDX; SEV has a policy of its own.
 
-    On other platforms nobody reads it. A Realm has a CCA_POLICY.
+    It has no meaning on other platforms. A Realm has a CCA_POLICY.
     """
     import numpy as np
 
@@ -280,9 +297,9 @@ def policy_cca_attributes(inspected: InspectedFile) -> Found:
     "CcaHashAlgorithm, CcaLfaPolicy",
 )
 def policy_cca_values(inspected: InspectedFile) -> Found:
-    """The Realm cannot be created with an unknown hash or update policy.
+    """There is no Realm with a hash or an update policy that is not defined.
 
-    The reference crate takes such a file, and the measurement fails later.
+    The reference crate takes such a file.
     """
     table = inspected.table(CCAPolicy)
     for name, values in (("hash_algorithm", CCAHashAlgorithm), ("lfa_policy", CCALfaPolicy)):

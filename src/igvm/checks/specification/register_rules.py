@@ -173,7 +173,8 @@ def context_cca_flags(inspected: InspectedFile) -> Found:
 def vmsa_snp(inspected: InspectedFile) -> Found:
     """Bit 0 of sev_features says that the VP runs as an SNP guest.
 
-    QEMU refuses a file in which it does not fit the platform; elsewhere the VP does not start.
+    QEMU refuses a file in which it does not fit the platform. Where the VMSA is taken as it is,
+    the VP does not start.
     """
     import numpy as np
 

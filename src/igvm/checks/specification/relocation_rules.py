@@ -8,8 +8,9 @@ from igvm.checks.finding import Severity
 from igvm.checks.inspection.address_ranges import AddressRanges, joined, overlaps
 from igvm.checks.inspection.inspected_contexts import ANY_VTL
 from igvm.checks.rule import Many, headers, rule
-from igvm.spec.enums import PAGE_SIZE_4K, Architecture, PlatformType, RelocatableRegionFlags
+from igvm.spec.enums import PAGE_SIZE_4K, Architecture, RelocatableRegionFlags
 from igvm.spec.initialization import PageTableRelocation, RelocatableRegion
+from igvm.spec.isolation import platforms_with
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,17 +21,22 @@ if TYPE_CHECKING:
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
+_WITHOUT_CONTEXT = platforms_with(lambda isolation: isolation.context is None)
+
 
 @rule(
     "relocation-architecture",
-    ERROR,
-    "a RELOCATABLE_REGION must be in an X64 file",
-    "IGVM_VHS_RELOCATABLE_REGION, Architecture",
+    WARNING,
+    "the specification has RELOCATABLE_REGION on X64 only, and contradicts itself",
+    "IGVM_VHS_RELOCATABLE_REGION, Architecture; IGVM_VHF_RELOCATABLE_REGION_APPLY_PC",
 )
 def relocation_architecture(inspected: InspectedFile) -> Found:
-    """Relocation is defined for X64 only; page tables alone may be described on Arm.
+    """The structure is marked as for X64 only.
 
-    The reference crate takes the header and never moves anything.
+    Its flag APPLY_PC is described as moving "PC on arm64" all the same, and page tables may be
+    relocated on both. OpenHCL's own files for AARCH64 have such regions. The igvm crate up to
+    0.5.0 reads them and fixes up no page tables of AARCH64 (microsoft/igvm, issue 58): whether
+    the region can be moved depends on the loader.
     """
     table = inspected.table(RelocatableRegion)
     if inspected.file.architecture == Architecture.AARCH64 and len(table):
@@ -61,9 +67,10 @@ def relocation_alignment(inspected: InspectedFile) -> Found:
     "IGVM_VHS_RELOCATABLE_REGION.relocation_alignment",
 )
 def relocation_alignment_power(inspected: InspectedFile) -> Found:
-    """The specification wants a multiple of 4 KiB; loaders round addresses with a mask.
+    """The specification wants a multiple of 4 KiB and no more.
 
-    With another alignment they end up at addresses that are not multiples of it.
+    A loader that rounds addresses with a mask, as is usual, ends up at addresses that are not
+    multiples of another alignment.
     """
     table = inspected.table(RelocatableRegion)
     alignment = table[RelocatableRegion.relocation_alignment]
@@ -132,7 +139,7 @@ def relocation_bounds(inspected: InspectedFile) -> Found:
     "IGVM_VHS_RELOCATABLE_REGION.maximum_relocation_gpa; the igvm crate (relocation)",
 )
 def relocation_room(inspected: InspectedFile) -> Found:
-    """Loaders take the maximum as a bound for the end of the region.
+    """The reference crate takes the maximum as a bound for the end of the region.
 
     A region that is larger than the room between the two can't be put anywhere then.
     """
@@ -151,9 +158,9 @@ def relocation_room(inspected: InspectedFile) -> Found:
     "IGVM_VHS_RELOCATABLE_REGION.relocation_region_gpa",
 )
 def relocation_home(inspected: InspectedFile) -> Found:
-    """The region's own place is not between its bounds, so that it must be moved always.
+    """The region's own place is not between its bounds, so that it has to be moved.
 
-    A loader that doesn't relocate, as most, starts the guest where it may not be.
+    A loader that doesn't relocate, such as Cloud Hypervisor, starts the guest where it may not be.
     """
     table = inspected.table(RelocatableRegion)
     gpa = table[RelocatableRegion.relocation_region_gpa]
@@ -256,7 +263,7 @@ def relocation_context(inspected: InspectedFile) -> Found:
     import numpy as np
 
     contexts = inspected.contexts
-    with_contexts = np.uint32(inspected.declared_mask & ~inspected.mask_of(PlatformType.TDX))
+    with_contexts = np.uint32(inspected.declared_mask & ~inspected.mask_of(*_WITHOUT_CONTEXT))
     is_any_vtl = contexts.vtl == ANY_VTL
     key = contexts.vp_index.astype(np.uint32) << 8 | contexts.vtl
     adjusting = np.uint8(RelocatableRegionFlags.APPLY_PC | RelocatableRegionFlags.APPLY_GDTR)

@@ -26,7 +26,7 @@ _SHA256_SIZE = 32
     "IGVM_VHS_VBS_MEASUREMENT.compatibility_mask",
 )
 def vbs_measurement_platform(inspected: InspectedFile) -> Found:
-    """No other platform looks at it; the reference crate takes it on any."""
+    """It means nothing on another platform; the reference crate takes it on any."""
     import numpy as np
 
     table = inspected.table(VBSMeasurement)

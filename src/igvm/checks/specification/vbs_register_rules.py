@@ -120,7 +120,7 @@ def vbs_empty(inspected: InspectedFile) -> Found:
 def vbs_lists_overlap(inspected: InspectedFile) -> Found:
     """The file has more registers than bytes for them; some of its lists were not looked at.
 
-    Nobody writes such a file by accident.
+    No tool that is known writes such files.
     """
     index = inspected.contexts.unread
     if len(index):
@@ -208,18 +208,18 @@ def vbs_register_unknown(inspected: InspectedFile) -> Found:
 @rule(
     "vbs-register-unsupported",
     WARNING,
-    "register_name should be a register that loaders take",
+    "register_name should be a register that the igvm crate takes",
     "the igvm crate, X86Register and AArch64Register",
 )
 def vbs_register_unsupported(inspected: InspectedFile) -> Found:
-    """Every loader that uses the reference crate refuses the file.
+    """The reference crate refuses the file, and so do loaders that read files with it.
 
     It takes segment and table registers, CR0, CR3, CR4, EFER, PAT, RIP, RFLAGS, RSP, RBP, RSI,
     R8 to R12 and some MTRRs; RAX and its siblings cannot be stored.
     """
     is_arm = _is_arm(inspected)
     is_refused = _is_named(inspected, _ALL[is_arm] - _STORABLE[is_arm])
-    message = "loaders do not take {name}"
+    message = "the crate does not take {name}"
     yield from _blamed_registers(inspected, is_refused, "register_name", message)
 
 
@@ -250,7 +250,7 @@ def vbs_register_twice(inspected: InspectedFile) -> Found:
     "VbsVpContextRegister.mbz",
 )
 def vbs_mbz(inspected: InspectedFile) -> Found:
-    """The reference crate drops what is there; the measurement of another tool may have it."""
+    """The reference crate drops what is there; another tool may measure it."""
     is_set = not_zero(inspected.contexts.registers.values["mbz"])
     yield from _blamed_registers(inspected, is_set, "mbz", "mbz of {name} is {value}")
 

@@ -19,8 +19,8 @@ from igvm.launch.kvm.vmsa_axes import (
     reset_vmsa_of,
     vmsa_gpa,
 )
-from igvm.launch.kvm.vmsa_rewriting import CR0_PE, VMSA_GPA
-from igvm.launch.plan import blank_rows, made_source
+from igvm.launch.kvm.vmsa_rewriting import CR0_PE, RESET_VECTOR, VMSA_GPA
+from igvm.launch.plan import Refusal, blank_rows, made_source
 from igvm.launch.processors import signature_of
 from igvm.launch.shaping import appended, assuming, needing
 from igvm.spec.enums import PlatformType
@@ -48,7 +48,13 @@ _NO_CPU = (
 )
 
 
-def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -> LaunchPlan:
+def with_kvm_contexts(
+    plan: LaunchPlan,
+    request: PlanRequest,
+    vmm: VMM | None,
+    *,
+    ap_start: int | None = RESET_VECTOR,
+) -> LaunchPlan:
     """`plan` with one VMSA for every vCPU at its end, as KVM builds and measures them.
 
     The contexts of the file leave their place. Where it is not known how many vCPUs there are, or
@@ -60,6 +66,8 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -
         request: vcpus; cpu, where `vmm` resets a vCPU that has no context in the file;
             sev_features.
         vmm: how contexts get to KVM, where `request` does not say otherwise.
+        ap_start: where vCPUs without a context start but for the first; None where it
+            is not known.
 
     Raises:
         ValidationError: there cannot be so many vCPUs, or there is no such processor.
@@ -101,10 +109,10 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -
     rows["loaded"], rows["measured"] = 1, True
     rows["vp_index"] = indices
     numbers: dict[bytes, int] = {}
-    reset: bytes | None = None
+    resets: dict[int, bytes] = {}
     made: dict[int, bytes] = {}
     first_gpa = int(contexts["gpa"][0]) if len(contexts) else VMSA_GPA
-    for row, start in enumerate(starts.values()):
+    for row, (index, start) in enumerate(starts.items()):
         own_gpa = first_gpa if start is None else int(contexts["gpa"][own[start]])
         rows["gpa"][row] = vmsa_gpa(own_gpa, request.host)
         if start is not None:
@@ -116,12 +124,16 @@ def with_kvm_contexts(plan: LaunchPlan, request: PlanRequest, vmm: VMM | None) -
                 made[start] = own_vmsa(vmsa, features, vmm, request.host).pack()
             page = made[start]
         else:
-            if reset is None:
-                plan, reset = _reset(plan, request, features, vmm)
-            page = reset
+            eip = ap_start if index else RESET_VECTOR
+            if eip is None:
+                message = "the firmware does not say where vCPUs but the first start"
+                return plan.refusing(Refusal(message, hint="it can have one vCPU"))
+            if eip not in resets:
+                plan, resets[eip] = _reset(plan, request, features, vmm, eip)
+            page = resets[eip]
         rows["source"][row] = made_source(plan, numbers.setdefault(page, len(numbers)))
     plan = appended(plan, rows, tuple(numbers))
-    sentences = _assumptions(plan, request, features, vmm, is_used=bool(used), reset=reset)
+    sentences = _assumptions(plan, request, features, vmm, is_used=bool(used), starts=[*resets])
     return assuming(plan, *sentences)
 
 
@@ -281,7 +293,7 @@ def guest_features(
 
 
 def _reset(
-    plan: LaunchPlan, request: PlanRequest, features: int, vmm: VMM
+    plan: LaunchPlan, request: PlanRequest, features: int, vmm: VMM, start: int
 ) -> tuple[LaunchPlan, bytes]:
     """The VMSA of a vCPU without a context, and the plan that says what it rests on."""
     signature = 0
@@ -290,7 +302,7 @@ def _reset(
             plan = needing(plan, "cpu", _NO_CPU)
         else:
             signature = signature_of(request.cpu)
-    return plan, reset_vmsa_of(signature, features, vmm, request.host).pack()
+    return plan, reset_vmsa_of(signature, features, vmm, request.host, start).pack()
 
 
 def vcpus_asked_for(count: int) -> str:
@@ -305,9 +317,18 @@ def _assumptions(
     vmm: VMM,
     *,
     is_used: bool,
-    reset: bytes | None,
+    starts: list[int],
 ) -> list[str]:
-    """What the contexts rest on, one sentence each."""
+    """What the contexts rest on, one sentence each.
+
+    Args:
+        plan: what they are for.
+        request: what was asked for.
+        features: SEV_FEATURES of the guest.
+        vmm: who hands them to KVM.
+        is_used: whether there are some of the file.
+        starts: where vCPUs without one start.
+    """
     vcpus = request.vcpus
     sentences = []
     if vcpus is not None:
@@ -321,9 +342,12 @@ def _assumptions(
             "EFER.SVME and CR4.MCE set, CR0.CD and NW clear"
             + (", MXCSR and FCW as after a reset" if vmm.has_cpu_model else "")
         )
-    if reset is not None:
+    if starts:
         signature = signature_of(request.cpu or 0) if vmm.own_reset else 0x600
-        sentences.append(f"vCPUs without a context start in reset, CPU signature {signature:#x}")
+        sentence = f"vCPUs without a context start in reset, CPU signature {signature:#x}"
+        others = [start for start in starts if start != RESET_VECTOR]
+        sentence += f", all but the first at {others[0]:#x}" if others else ""
+        sentences.append(sentence)
     if plan.platform == PlatformType.SEV_ES and not {FPU_AXIS.name, VMM_AXIS.name} & {
         *request.host
     }:

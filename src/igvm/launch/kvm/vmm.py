@@ -65,8 +65,10 @@ class VMM(NamedTuple):
         """Every field that it lets pass; anything else that is not zero is fatal."""
         return self.taken | (self.dropped or frozenset()) | {"sev_features"}
 
-    def reset(self, signature: int, features: int) -> SEVVMSA:
-        """What KVM measures for a vCPU without a context."""
+    def reset(self, signature: int, features: int, start: int = RESET_VECTOR) -> SEVVMSA:
+        """What KVM measures for a vCPU without a context, which `start`s there if it is QEMU's."""
         if self.start is not None:
-            return self.start(RESET_VECTOR, features)
-        return reset_vmsa(signature, features) if self.own_reset else kvm_reset_vmsa(features)
+            return self.start(start, features)
+        if self.own_reset:
+            return reset_vmsa(signature, features, reset_eip=start)
+        return kvm_reset_vmsa(features)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from igvm.launch.axes import Axis, Choice
 from igvm.launch.kvm.vmm import FPU
-from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA, kvm_vmsa
+from igvm.launch.kvm.vmsa_rewriting import RESET_VECTOR, VMSA_GPA, kvm_vmsa
 from igvm.launch.processors import HOST, cpu_name, known_signatures, signature_of
 from igvm.spec.enums import PlatformType
 
@@ -216,6 +216,9 @@ VMM_AXIS = Axis(
     ),
 )
 
+CONTEXT_AXES = (VMM_AXIS, RDX_AXIS)
+"""Those that are about contexts of a file, and mean nothing without one."""
+
 VMSA_AXES = (VMM_AXIS, CONTEXTS_AXIS, FPU_AXIS, RDX_AXIS, VMSA_GPA_AXIS)
 """What hosts vary about VMSAs, whatever the loader."""
 
@@ -245,13 +248,15 @@ def own_vmsa(vmsa: SEVVMSA, features: int, vmm: VMM, host: Host) -> SEVVMSA:
     return _with_fpu(kvm_vmsa(vmsa, features, vmm), vmsa, host)
 
 
-def reset_vmsa_of(signature: int, features: int, vmm: VMM, host: Host) -> SEVVMSA:
-    """What KVM measures for a vCPU without a context.
+def reset_vmsa_of(
+    signature: int, features: int, vmm: VMM, host: Host, start: int = RESET_VECTOR
+) -> SEVVMSA:
+    """What KVM measures for a vCPU without a context, which starts at `start`.
 
     Raises:
         ValidationError: an axis has no such value as `host` says.
     """
-    return _with_fpu(vmm.reset(signature, features), None, host)
+    return _with_fpu(vmm.reset(signature, features, start), None, host)
 
 
 def _named(value: str) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
     from igvm.launch.lint.loader_rule import LoaderRule
     from igvm.launch.loader import Loader
+    from igvm.launch.machine import Machine
     from igvm.spec.enums import PlatformType
 
 SUBJECTS = (
@@ -23,10 +24,14 @@ SUBJECTS = (
     "header_type_rules",
     "parameter_rules",
     "page_rules",
+    "cpuid_rules",
     "order_rules",
     "address_rules",
+    "qemu_region_rules",
     "start_rules",
+    "firmware_rules",
     "native_register_rules",
+    "native_kvm_register_rules",
     "vmsa_rules",
     "kvm_register_rules",
     "identity_rules",
@@ -48,14 +53,15 @@ def rules_of(loader: Loader) -> list[LoaderRule]:
     rules = list(loader.rules())
     if not rules:
         return []
-    no_plan = LoaderRule(
-        "no-plan",
-        ERROR,
-        "what a platform asks for must be in the file and fit into a guest",
-        "every loader copies file data and parameter areas into guest memory",
-        acceptance_rules.no_plan,
-    )
-    rules.append(no_plan)
+    if loader.measures:  # where nothing is measured there is no size that it could not take
+        no_plan = LoaderRule(
+            "no-plan",
+            ERROR,
+            "what a platform asks for must be in the file and fit into a guest",
+            "every loader copies file data and parameter areas into guest memory",
+            acceptance_rules.no_plan,
+        )
+        rules.append(no_plan)
     # What holds for every loader, where it has not said it in words of its own.
     names = [rule.name for rule in rules]
     if "no-platform" not in names:
@@ -91,40 +97,57 @@ def _place(rule: LoaderRule) -> tuple[int, int]:
     return number, rule.body.__code__.co_firstlineno
 
 
-def lint(file: IgvmFile, loader: str, *, most: int = 100) -> list[Finding]:
+def lint(
+    file: IgvmFile, loader: str, *, machine: str | Machine | None = None, most: int = 100
+) -> list[Finding]:
     """What keeps `loader` from booting `file`, and what it ignores or changes.
 
     An error says that the guest does not start, or that the loader crashes; a warning that
     something in the file is ignored, changed or depends on luck. Every message ends with where
-    the fact was read. What depends on the host alone, such as too little memory, is not known.
+    the fact was read. Of QEMU it is also judged whether the file's memory fits the regions of
+    `machine`: an error stands exactly where QEMU ends at the first boot, and a warning of the rule
+    `reset` where it ends at the first reset of the guest. Of other loaders, what depends on the
+    host alone, such as too little memory, is not known.
     Of `reference` the verdict is that of `igvm.check` with the rules of its release.
 
     Args:
         file: an open file.
         loader: a name in `igvm.loaders()`; not one of a tool that loads nothing.
-        most: list at most so many places a rule; the last one counts the others in `more`.
+        machine: what the guest is started on, for loaders whose machines are known: a Machine, or
+            text such as `q35` or `pc,vga=none`. What it does not say is assumed: q35 with a VGA
+            adapter, 128 MiB and one vCPU.
+        most: list at most so many places a rule, and 10,000 of all rules but one of each; the
+            last one of a rule counts the others in `more`.
 
     Raises:
-        ValidationError: there is no such loader, or it is such a tool.
+        ValidationError: there is no such loader, it is such a tool, or there is no such machine.
     """
-    from igvm.checks.running import run
+    from igvm.checks.running import MOST_LISTED, run
     from igvm.file.argument_kinds import require_file
     from igvm.launch.lint.inspected_launch import InspectedLaunch
     from igvm.launch.loader_table import loader_of
+    from igvm.launch.machine import machine_of
+    from igvm.launch.programs.qemu_machines import qemu_machine
 
     require_file(file)
     chosen = loader_of(loader)
+    launched_on = machine_of(machine, chosen.machines, loader=chosen.name)
+    if launched_on is not None:
+        qemu_machine(launched_on)
     rules = rules_of(chosen)
     if not rules:
         return _verdict(file, chosen)
     # A loader that is told what to start is judged for all of it; most findings are the same.
     choices: list[PlatformType | None] = [*chosen.choices(file)] or [None]
-    inspected = [InspectedLaunch(file, chosen, platform) for platform in choices]
+    inspected = [InspectedLaunch(file, chosen, platform, launched_on) for platform in choices]
     findings: dict[Finding, None] = {}
     for loader_rule in rules:
         rule = loader_rule.rule(chosen)
         for launch in inspected:
-            findings.update(dict.fromkeys(run(rule, launch, most)))
+            if loader_rule.platforms and launch.platform not in loader_rule.platforms:
+                continue
+            room = min(most, MOST_LISTED - len(findings))
+            findings.update(dict.fromkeys(run(rule, launch, room)))
     return list(findings)
 
 

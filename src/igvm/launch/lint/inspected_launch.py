@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from igvm.checks.inspection.inspected_file import InspectedFile
 from igvm.checks.reference import verdict
 from igvm.file.record_places import RecordPlaces
-from igvm.launch.directives import directives
+from igvm.launch.machine import Machine
 from igvm.launch.plan import blank_rows
 from igvm.launch.request import PlanRequest
 from igvm.spec.enums import HeaderType
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from igvm.launch.kvm.vmm import VMM
     from igvm.launch.loader import Loader
     from igvm.launch.plan import LaunchPlan
+    from igvm.launch.programs.qemu_regions import PreparedMemory
     from igvm.spec.enums import PlatformType
     from igvm.wire.record import Record
 
@@ -37,13 +38,21 @@ class InspectedLaunch(InspectedFile):
         loader: the loader.
         platform: what it starts, or None where the file has nothing for it.
         mask: the platform's mask bits.
+        machine: what the guest is started on, where the loader knows machines.
     """
 
-    def __init__(self, file: IgvmFile, loader: Loader, platform: PlatformType | None) -> None:
+    def __init__(
+        self,
+        file: IgvmFile,
+        loader: Loader,
+        platform: PlatformType | None,
+        machine: Machine | None = None,
+    ) -> None:
         super().__init__(file)
         self.loader = loader
         self.platform = platform
         self.mask = 0 if platform is None else file.platform_masks[platform]
+        self.machine = machine or Machine()
 
     @functools.cached_property
     def stop(self) -> Finding | None:
@@ -70,7 +79,7 @@ class InspectedLaunch(InspectedFile):
         """What the platform asks for of any loader; None where there is no platform."""
         if self.platform is None:
             return None
-        return directives(self.file, self.platform, self.mask, every_vmsa=self.loader.every_vmsa)
+        return self.loader.directives(self.file, self.platform, self.mask)
 
     @functools.cached_property
     def plan(self) -> LaunchPlan | None:
@@ -124,6 +133,15 @@ class InspectedLaunch(InspectedFile):
         return np.flatnonzero(where)
 
     # Memory.
+
+    @functools.cached_property
+    def qemu_memory(self) -> PreparedMemory | None:
+        """What becomes of the memory that the plan of a loader for QEMU wants on the machine."""
+        from igvm.launch.programs.qemu_regions import prepared_memory
+
+        if self.plan is None or not self.is_readable:
+            return None
+        return prepared_memory(self.plan, self.machine)
 
     @functools.cached_property
     def page_runs(self) -> Rows:
@@ -185,13 +203,4 @@ def touches(runs: Rows, start: int, end: int) -> Bools:
     first = runs["first"]
     low, high = np.uint64(start >> 12), np.uint64(end >> 12)
     result: Bools = (first < high) & (first + runs["pages"] > low) & (runs["pages"] > 0)
-    return result
-
-
-def crosses(runs: Rows, edge: int) -> Bools:
-    """Which runs have pages on both sides of the address `edge`."""
-    import numpy as np
-
-    first, at = runs["first"], np.uint64(edge >> 12)
-    result: Bools = (first < at) & (first + runs["pages"] > at)
     return result

@@ -12,6 +12,9 @@ from igvm.checks.rule import Rule
 
 if TYPE_CHECKING:
     from igvm.launch.loader import Loader
+    from igvm.spec.enums import PlatformType
+else:
+    PlatformType = Any  # a rule only carries them
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
@@ -29,6 +32,8 @@ class LoaderRule(msgspec.Struct, frozen=True):
     """Where the fact was read, and whether it was seen to happen."""
     body: Any
     """From an InspectedLaunch to the places that the fact concerns."""
+    platforms: tuple[PlatformType, ...] = ()
+    """Those that it is about; all where none is named."""
 
     @property
     def rationale(self) -> str:

@@ -19,6 +19,7 @@ from igvm.launch.programs.cloud_hypervisor import (
     shared_rules,
     with_its_pages,
 )
+from igvm.launch.programs.ovmf import ovmf_rules
 from igvm.launch.shaping import empty_pages_as
 from igvm.spec.enums import PlatformType
 from igvm.spec.operations import Operation
@@ -162,6 +163,7 @@ def rules() -> Iterator[LoaderRule]:
     )
     yield from shared_rules()
     yield from kvm_rules(CLOUD_HYPERVISOR)
+    yield from ovmf_rules()
 
 
 LOADER = Loader(
@@ -171,6 +173,7 @@ LOADER = Loader(
     source=SOURCE,
     platforms=(PlatformType.SEV_SNP,),
     crate="0.4",
+    takes_id_block=True,
     unknown=UNKNOWN,
     ignored=IGNORED,
     shape=shape,

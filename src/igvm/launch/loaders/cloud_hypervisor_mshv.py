@@ -77,6 +77,7 @@ def rules() -> Iterator[LoaderRule]:
     from igvm.launch.lint.loader_rule import ERROR, WARNING, LoaderRule
     from igvm.launch.rules import (
         address_rules,
+        cpuid_rules,
         identity_rules,
         order_rules,
         page_rules,
@@ -91,6 +92,37 @@ def rules() -> Iterator[LoaderRule]:
         "and crashes on others",
         CH_IGVM,
         page_rules.cpuid_page,
+    )
+    yield LoaderRule(
+        "cpuid-leaf-twice",
+        WARNING,
+        "{who} on MSHV fills in every leaf of the page and hands all of them to the firmware",
+        CH_IGVM,
+        cpuid_rules.leaf_twice,
+    )
+    yield LoaderRule(
+        "cpuid-xsave-state",
+        WARNING,
+        "{who} on MSHV asks for a leaf with XCR0 and XSS of the page, and the guest finds it under "
+        "these",
+        f"{CH_IGVM}; coconut-svsm pull 511; Linux, sev-shared.c",
+        cpuid_rules.xsave_state,
+    )
+    yield LoaderRule(
+        "cpuid-xsave-avx512",
+        WARNING,
+        "{who} on MSHV hands subleaves 5 to 7 of leaf 0xd to the firmware, which was seen to "
+        "refuse them where the host hides AVX-512",
+        f"{CH_IGVM}; igvm-tooling pull 58",
+        cpuid_rules.xsave_avx512,
+    )
+    yield LoaderRule(
+        "cpuid-xsave-cet",
+        WARNING,
+        "{who} on MSHV adds no leaves, and Linux was seen to end on hosts with CET without "
+        "subleaves 11 and 12 of leaf 0xd",
+        f"{CH_IGVM}; igvm-tooling pull 60",
+        cpuid_rules.xsave_cet,
     )
     yield LoaderRule(
         "overlap",
@@ -158,6 +190,7 @@ LOADER = Loader(
     source=SOURCE,
     platforms=(PlatformType.SEV_SNP,),
     crate="0.4",
+    takes_id_block=True,
     unknown=UNKNOWN,
     ignored=IGNORED,
     shape=shape,

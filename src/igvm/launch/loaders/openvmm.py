@@ -349,6 +349,13 @@ def rules() -> Iterator[LoaderRule]:
         openvmm_rules.relocation_vtl,
     )
     yield LoaderRule(
+        "relocation-boundary",
+        WARNING,
+        "{who} does not map page tables that start 2 MiB of their own where it moves them to",
+        "openvmm pulls 4380, 4382 and 4386, after 1488a37",
+        openvmm_rules.relocation_boundary,
+    )
+    yield LoaderRule(
         "relocation-twice",
         WARNING,
         "{who} relocates one region and refuses to relocate more",

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.launch.kvm.rules import KVM_SEV, kvm_rules
+from igvm.launch.kvm.rules import KVM_SEV, KVM_X86, kvm_rules
 from igvm.launch.kvm.vcpu_rows import with_kvm_contexts
 from igvm.launch.kvm.vmm import BASIC, DEBUG_AND_XCR0, FPU, PAST_THE_REGISTERS, VMM
 from igvm.launch.loader import Loader
 from igvm.launch.loaders import qemu_tcg
-from igvm.launch.programs.qemu import IGVM_C, IGVM_RUN, SEV_C, UNKNOWN, in_qemus_order, shared_rules
+from igvm.launch.programs.ovmf import ovmf_rules
+from igvm.launch.programs.qemu import (
+    IGVM_C,
+    IGVM_RUN,
+    SEV_C,
+    UNKNOWN,
+    X86_RUN,
+    in_qemus_order,
+    shared_rules,
+)
+from igvm.launch.programs.qemu_machines import MACHINES
+from igvm.launch.programs.qemu_native import NATIVE, native_rules
 from igvm.spec.enums import PageDataType, PlatformType
 from igvm.spec.operations import Operation
 
@@ -21,6 +32,11 @@ if TYPE_CHECKING:
     from igvm.launch.request import PlanRequest
 
 NAME = "qemu-kvm"
+SNP = (PlatformType.SEV_SNP,)
+WITH_VMSAS = (PlatformType.SEV_SNP, PlatformType.SEV_ES)
+CONFIDENTIAL = (*WITH_VMSAS, PlatformType.SEV)
+
+KVM_SREGS = f"{KVM_X86}, kvm_is_valid_sregs; run: Failed to set special registers"
 
 # QEMU sets MXCSR and the control word, but says to KVM that all of the FPU is as after a reset
 # (target/i386/cpu.c and xsave_helper.c, xstate_bv), so that KVM does not look at them.
@@ -71,11 +87,12 @@ def rules() -> Iterator[LoaderRule]:
     from igvm.launch.lint.loader_rule import ERROR, NOTE, WARNING, LoaderRule
     from igvm.launch.rules import (
         acceptance_rules,
-        header_type_rules,
         identity_rules,
+        native_kvm_register_rules,
         order_rules,
         page_rules,
         parameter_rules,
+        qemu_region_rules,
         start_rules,
         vmsa_rules,
     )
@@ -83,31 +100,19 @@ def rules() -> Iterator[LoaderRule]:
     yield LoaderRule(
         "no-platform",
         ERROR,
-        "with a sev-snp-guest object {who} starts SEV_SNP, or NATIVE where there is no SEV_SNP",
+        "{who} starts SEV_SNP, SEV_ES or SEV with a confidential guest object of that kind, "
+        "and NATIVE otherwise",
         IGVM_C,
         acceptance_rules.no_platform,
     )
     yield LoaderRule(
         "platform-fallback",
-        WARNING,
-        "{who} silently loads the headers of NATIVE into the SEV_SNP guest",
+        NOTE,
+        "with a confidential guest object {who} silently loads the headers of NATIVE into "
+        "that guest",
         IGVM_C,
         acceptance_rules.platform_fallback,
-    )
-    yield LoaderRule(
-        "device-tree",
-        ERROR,
-        "{who} has a device tree on microvm only; on q35 and pc it ends at this header",
-        IGVM_RUN,
-        header_type_rules.device_tree,
-    )
-    yield LoaderRule(
-        "parameter-bounds",
-        ERROR,
-        "{who} writes at byte_offset without looking at the size of the area, and crashes or "
-        "overwrites its own memory",
-        "QEMU 11.1, backends/igvm.c; run under TCG, the code is the same",
-        parameter_rules.qemu_bounds,
+        NATIVE,
     )
     yield LoaderRule(
         "area-empty",
@@ -115,6 +120,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} ends where an area of 0 bytes is inserted",
         SEV_C,
         parameter_rules.area_empty,
+        CONFIDENTIAL,
     )
     yield LoaderRule(
         "page-shared",
@@ -122,6 +128,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} does not look at the SHARED flag: the page is private and measured",
         SEV_C,
         page_rules.page_shared,
+        CONFIDENTIAL,
     )
     yield LoaderRule(
         "page-cpuid",
@@ -129,6 +136,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} puts its own table into CPUID pages, whatever the file has there",
         SEV_C,
         page_rules.cpuid_replaced,
+        SNP,
     )
     yield LoaderRule(
         "order-measured",
@@ -137,6 +145,7 @@ def rules() -> Iterator[LoaderRule]:
         "the one of file order",
         "QEMU 11.1, backends/igvm.c; the order was run under TCG",
         order_rules.order_measured,
+        CONFIDENTIAL,
     )
     yield LoaderRule(
         "overlap",
@@ -144,6 +153,7 @@ def rules() -> Iterator[LoaderRule]:
         "KVM does not launch a page that the guest has already",
         KVM_SEV,
         order_rules.overlap,
+        CONFIDENTIAL,
     )
     yield LoaderRule(
         "vp-index",
@@ -151,13 +161,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} ends at a context for a vCPU that the guest does not have",
         SEV_C,
         start_rules.highest_vp_index,
-    )
-    yield LoaderRule(
-        "context-fallback",
-        ERROR,
-        "{who} hands every context of a confidential guest to KVM as a VMSA, a native one too",
-        f"{IGVM_C}; target/i386/sev.c",
-        start_rules.fallback_context,
+        WITH_VMSAS,
     )
     yield LoaderRule(
         "vmsa-gpa",
@@ -165,6 +169,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} takes a VMSA for KVM's own address only, 0xfffffffff000",
         SEV_C,
         vmsa_rules.vmsa_gpa,
+        SNP,
     )
     yield LoaderRule(
         "vmsa-field",
@@ -172,6 +177,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} ends at a VMSA with anything in a field that it does not hand to KVM",
         SEV_C,
         vmsa_rules.vmsa_field,
+        SNP,
     )
     yield LoaderRule(
         "vmsa-fpu",
@@ -180,6 +186,7 @@ def rules() -> Iterator[LoaderRule]:
         "x87 control word 0x37f",
         "QEMU 11.1, target/i386/cpu.c, xsave_helper.c and sev.c",
         vmsa_rules.vmsa_fpu,
+        SNP,
     )
     yield LoaderRule(
         "sev-features",
@@ -187,6 +194,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} wants the SNP bit in SEV_FEATURES of an SEV_SNP guest",
         SEV_C,
         vmsa_rules.sev_features,
+        SNP,
     )
     yield LoaderRule(
         "sev-features-host",
@@ -194,6 +202,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} ends where the host's KVM does not support a bit of SEV_FEATURES",
         SEV_C,
         vmsa_rules.host_features,
+        SNP,
     )
     yield LoaderRule(
         "sev-features-others",
@@ -201,6 +210,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} takes SEV_FEATURES of the last context for vCPU 0, and KVM gives them to all vCPUs",
         SEV_C,
         vmsa_rules.other_features,
+        SNP,
     )
     yield LoaderRule(
         "tr-base",
@@ -208,13 +218,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} loads the base of TR from LDTR, so the measured VMSA has another TR",
         f"{SEV_C} (line 460)",
         vmsa_rules.tr_base,
-    )
-    yield LoaderRule(
-        "id-block-twice",
-        ERROR,
-        "{who} ends at a second ID block",
-        IGVM_C,
-        identity_rules.id_block_twice,
+        SNP,
     )
     yield LoaderRule(
         "id-block-version",
@@ -222,6 +226,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} gives every ID block version 1",
         IGVM_C,
         identity_rules.id_block_version,
+        SNP,
     )
     yield LoaderRule(
         "id-block-author",
@@ -229,6 +234,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} ignores author_key_enabled and goes by the first byte of the author key",
         f"{IGVM_C}; target/i386/sev.c",
         identity_rules.qemu_author,
+        SNP,
     )
     yield LoaderRule(
         "id-block-policy",
@@ -237,6 +243,7 @@ def rules() -> Iterator[LoaderRule]:
         "another",
         f"{IGVM_C}; target/i386/sev.c",
         identity_rules.qemu_no_policy,
+        SNP,
     )
     yield LoaderRule(
         "policy-default",
@@ -244,6 +251,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} launches with the policy of its own option, 0x30000 unless told otherwise",
         SEV_C,
         identity_rules.no_policy,
+        SNP,
     )
     yield LoaderRule(
         "policy-agreement",
@@ -252,6 +260,7 @@ def rules() -> Iterator[LoaderRule]:
         "otherwise; the file's policy goes into the ID block only, and the two must agree",
         SEV_C,
         identity_rules.policy_agreement,
+        SNP,
     )
     yield LoaderRule(
         "policy-twice",
@@ -259,15 +268,82 @@ def rules() -> Iterator[LoaderRule]:
         "of several policies {who} takes the last",
         IGVM_C,
         identity_rules.policy_twice,
+        SNP,
     )
+    yield LoaderRule(
+        "refused-launch",
+        ERROR,
+        "{who} and KVM start no guest of it",
+        SEV_C,
+        acceptance_rules.refused_launch,
+        (PlatformType.SEV_ES, PlatformType.SEV),
+    )
+    yield LoaderRule(
+        "native-overlap",
+        WARNING,
+        "{who} loads both, and what is written last stays",
+        IGVM_RUN,
+        order_rules.overlap,
+        NATIVE,
+    )
+    yield LoaderRule(
+        "native-vp-index",
+        ERROR,
+        "{who} takes a native context for vCPU 0 only and ends at others",
+        X86_RUN,
+        start_rules.native_vp_index,
+        NATIVE,
+    )
+    yield LoaderRule(
+        "kvm-address",
+        ERROR,
+        "KVM takes no memory at 2^52 and above, nor above the address bits of its host",
+        f"{KVM_X86} and mmu.h; run",
+        qemu_region_rules.kvm_address,
+        NATIVE,
+    )
+    yield LoaderRule(
+        "native-mode",
+        ERROR,
+        "KVM takes EFER.LMA and a 64 bit CS only where EFER.LME, CR0.PG and CR4.PAE are set",
+        KVM_SREGS,
+        native_kvm_register_rules.mode,
+        NATIVE,
+    )
+    yield LoaderRule(
+        "native-cr0",
+        ERROR,
+        "KVM takes no CR0.PG without PE and no CR0.NW without CD",
+        KVM_SREGS,
+        native_kvm_register_rules.cr0,
+        NATIVE,
+    )
+    yield LoaderRule(
+        "native-cr3",
+        ERROR,
+        "KVM takes no CR3 above the addresses of the processor in long mode",
+        KVM_X86,
+        native_kvm_register_rules.cr3,
+        NATIVE,
+    )
+    yield LoaderRule(
+        "native-bits",
+        ERROR,
+        "KVM takes no bit of EFER or CR4 that it does not know",
+        KVM_SREGS,
+        native_kvm_register_rules.unknown_bits,
+        NATIVE,
+    )
+    yield from native_rules()
     yield from shared_rules()
     yield from kvm_rules(QEMU)
+    yield from ovmf_rules()
 
 
 LOADER = Loader(
     name=NAME,
     program="QEMU",
-    title="QEMU 11.1 with KVM and a sev-snp-guest or sev-guest object",
+    title="QEMU 11.1 with KVM, and a sev-snp-guest or sev-guest object for confidential guests",
     source="QEMU 11.1, backends/igvm.c and target/i386/sev.c; Linux, arch/x86/kvm/svm/sev.c",
     platforms=(
         PlatformType.SEV_SNP,
@@ -276,11 +352,13 @@ LOADER = Loader(
         PlatformType.NATIVE,
     ),
     measured=(PlatformType.SEV_SNP, PlatformType.SEV_ES, PlatformType.SEV),
-    judged=(PlatformType.SEV_SNP, PlatformType.NATIVE),
     crate="0.4",
+    takes_id_block=True,
     filters=False,
     unknown=UNKNOWN,
     writes_runs=True,
+    area_bits=32,
+    machines=tuple(MACHINES),
     shape=shape,
     rules=rules,
     parameters=("vcpus", "cpu", "sev_features"),

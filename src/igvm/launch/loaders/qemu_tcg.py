@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from igvm.launch.loader import Loader
 from igvm.launch.programs.qemu import IGVM_RUN, UNKNOWN, X86_RUN, in_qemus_order, shared_rules
+from igvm.launch.programs.qemu_machines import MACHINES
+from igvm.launch.programs.qemu_native import native_rules
 from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.operations import Operation
 
@@ -34,15 +36,11 @@ def shape(plan: LaunchPlan, _request: PlanRequest) -> LaunchPlan:
 
 def rules() -> Iterator[LoaderRule]:
     """Why QEMU would not start a file for NATIVE, and what it ignores or changes."""
-    from igvm.launch.lint.loader_rule import ERROR, NOTE, WARNING, LoaderRule
+    from igvm.launch.lint.loader_rule import ERROR, WARNING, LoaderRule
     from igvm.launch.rules import (
         acceptance_rules,
-        address_rules,
-        header_type_rules,
         native_register_rules,
         order_rules,
-        page_rules,
-        parameter_rules,
         start_rules,
     )
 
@@ -54,56 +52,11 @@ def rules() -> Iterator[LoaderRule]:
         acceptance_rules.no_platform,
     )
     yield LoaderRule(
-        "device-tree",
-        WARNING,
-        "{who} has a device tree on microvm; on q35 and pc it ends at this header",
-        IGVM_RUN,
-        header_type_rules.device_tree,
-    )
-    yield LoaderRule(
-        "no-effect",
-        NOTE,
-        "{who} reads the header and a NATIVE guest is the same without it",
-        IGVM_RUN,
-        header_type_rules.native_no_effect,
-    )
-    yield LoaderRule(
-        "parameter-bounds",
-        ERROR,
-        "{who} writes at byte_offset without looking at the size of the area, and crashes or "
-        "overwrites its own memory",
-        "QEMU 11.1, backends/igvm.c; run under TCG: SIGSEGV with 0x7ffffff0, unnoticed "
-        "with 0x100000",
-        parameter_rules.qemu_bounds,
-    )
-    yield LoaderRule(
-        "page-special",
-        NOTE,
-        "{who} copies pages of every type and flag alike into a NATIVE guest",
-        IGVM_RUN,
-        page_rules.native_special,
-    )
-    yield LoaderRule(
-        "order-trap",
-        WARNING,
-        "{who} inserts at once and writes the pages before it later, so the page is what stays",
-        IGVM_RUN,
-        order_rules.order_trap,
-    )
-    yield LoaderRule(
         "overlap",
         WARNING,
         "{who} loads both, and what is written last stays",
         IGVM_RUN,
         order_rules.overlap,
-    )
-    yield LoaderRule(
-        "shadow-lost",
-        WARNING,
-        "{who} silently loses 0xc0000 to 0xdffff at the first boot of q35; after a reset "
-        "it is there",
-        IGVM_RUN,
-        address_rules.shadow_lost,
     )
     yield LoaderRule(
         "vp-index",
@@ -113,43 +66,27 @@ def rules() -> Iterator[LoaderRule]:
         start_rules.native_vp_index,
     )
     yield LoaderRule(
-        "context-gpa",
-        WARNING,
-        "{who} ignores the gpa of a native context",
-        X86_RUN,
-        start_rules.native_gpa,
-    )
-    yield LoaderRule(
-        "gs-base",
-        WARNING,
-        "{who} ignores gs_base and gives GS the base of the data segment",
-        X86_RUN,
-        native_register_rules.gs_base,
-    )
-    yield LoaderRule(
-        "rflags",
-        WARNING,
-        "{who} loads RFLAGS as it is, also without bit 1, which no processor can have clear",
-        X86_RUN,
-        native_register_rules.rflags,
-    )
-    yield LoaderRule(
-        "cr0", NOTE, "{who} always sets bit 4 (ET) of CR0", X86_RUN, native_register_rules.cr0
-    )
-    yield LoaderRule(
-        "efer",
-        NOTE,
-        "{who} sets EFER.LMA by itself where EFER.LME and CR0.PG are set",
-        X86_RUN,
-        native_register_rules.efer,
-    )
-    yield LoaderRule(
         "long-mode",
         WARNING,
         "{who} starts a processor without EFER.LME and LMA in 32 bit mode, whatever CS says",
         X86_RUN,
         native_register_rules.long_mode,
     )
+    yield LoaderRule(
+        "stray-lma",
+        WARNING,
+        "{who} runs 64 bit code where EFER.LMA is set without EFER.LME and CR0.PG",
+        X86_RUN,
+        native_register_rules.stray_lma,
+    )
+    yield LoaderRule(
+        "paging-in-real-mode",
+        WARNING,
+        "{who} takes CR0.PG without PE, and the guest ends in a triple fault",
+        X86_RUN,
+        native_register_rules.paging_in_real_mode,
+    )
+    yield from native_rules()
     yield from shared_rules()
 
 
@@ -165,6 +102,8 @@ LOADER = Loader(
     unknown=UNKNOWN,
     ignored=(HeaderType.SNP_ID_BLOCK, HeaderType.GUEST_POLICY),
     writes_runs=True,
+    area_bits=32,
+    machines=tuple(MACHINES),
     shape=shape,
     rules=rules,
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from igvm.launch.loader import Loader
 from igvm.launch.plan import PAGE
-from igvm.launch.shaping import one_page_each, requiring_policy
+from igvm.launch.shaping import ending_at_the_top, one_page_each, requiring_policy
 from igvm.spec.enums import HeaderType, PageDataType, PlatformType
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _MEASURED = (
     PlatformType.VSM_ISOLATION,
 )
 """What the crate measures, and NATIVE, of which it knows all there is."""
+_RANGES = (PlatformType.SEV_SNP, PlatformType.TDX)
+"""Where the crate goes through addresses; for VBS it counts pages, on past 2^64 too."""
 
 
 def shape(plan: LaunchPlan, _request: PlanRequest) -> LaunchPlan:
@@ -39,6 +41,8 @@ def shape(plan: LaunchPlan, _request: PlanRequest) -> LaunchPlan:
     if plan.platform == PlatformType.VSM_ISOLATION:
         special = pages & (plan.rows["data_type"] != PageDataType.NORMAL)
         plan = plan.refused(special, "VBS has no secrets or CPUID pages", "data_type")
+    if plan.platform in _RANGES:
+        plan = ending_at_the_top(plan)
     if plan.platform in _MEASURED:
         return one_page_each(plan, pages, "the crate reads 4 KiB of a page of 2 MiB")
     ends = plan.rows["source"] + plan.rows["pages"].astype("i8") * PAGE
@@ -55,5 +59,6 @@ LOADER = Loader(
     is_tool=True,
     is_told=True,
     crate="0.5",
+    wraps=(PlatformType.SEV_SNP, PlatformType.TDX, PlatformType.VSM_ISOLATION),
     shape=shape,
 )

@@ -124,10 +124,12 @@ def shared_rules() -> Iterator[LoaderRule]:
     from igvm.launch.lint.loader_rule import ERROR, NOTE, WARNING, LoaderRule
     from igvm.launch.rules import (
         acceptance_rules,
-        address_rules,
         header_type_rules,
+        identity_rules,
         page_rules,
         parameter_rules,
+        qemu_parameter_rules,
+        qemu_region_rules,
         start_rules,
     )
 
@@ -153,18 +155,54 @@ def shared_rules() -> Iterator[LoaderRule]:
         header_type_rules.unknown_type,
     )
     yield LoaderRule(
+        "device-tree",
+        ERROR,
+        "{who} has a device tree on microvm only; on other machines it ends at this header",
+        IGVM_RUN,
+        header_type_rules.device_tree,
+    )
+    yield LoaderRule(
+        "id-block-twice",
+        ERROR,
+        "{who} ends at a second ID block",
+        IGVM_RUN,
+        identity_rules.id_block_twice,
+    )
+    yield LoaderRule(
+        "parameter-bounds",
+        ERROR,
+        "{who} writes at byte_offset without looking at the size of the area, and crashes or "
+        "overwrites its own memory; it ends where a map or a table does not fit its area",
+        f"{IGVM_RUN}: SIGSEGV",
+        qemu_parameter_rules.bounds,
+    )
+    yield LoaderRule(
+        "parameter-past",
+        WARNING,
+        "{who} writes past the end of the area, which goes unnoticed so close to it",
+        IGVM_RUN,
+        qemu_parameter_rules.past_the_area,
+    )
+    yield LoaderRule(
         "parameter-offset",
         WARNING,
         "{who} ignores byte_offset here and writes at the start of the area",
         IGVM_RUN,
-        parameter_rules.parameter_offset,
+        qemu_parameter_rules.parameter_offset,
     )
     yield LoaderRule(
         "parameter-collision",
         WARNING,
-        "{who} writes at the start of the area, over what another parameter has there",
+        "{who} writes tables at the start of the area, over what another parameter has there",
         IGVM_RUN,
-        parameter_rules.parameter_collision,
+        qemu_parameter_rules.parameter_collision,
+    )
+    yield LoaderRule(
+        "area-wraps",
+        WARNING,
+        "{who} takes the size of an area modulo 4 GiB",
+        IGVM_RUN,
+        qemu_parameter_rules.area_wraps,
     )
     yield LoaderRule(
         "area-data",
@@ -182,11 +220,19 @@ def shared_rules() -> Iterator[LoaderRule]:
         parameter_rules.memory_map,
     )
     yield LoaderRule(
+        "map-room",
+        NOTE,
+        "{who} writes every range of memory that the machine has into the map, and where there are "
+        "more than fit, one parameter is written over the other",
+        IGVM_C,
+        parameter_rules.map_room,
+    )
+    yield LoaderRule(
         "area-size",
         WARNING,
         "{who} allocates an area when it meets the header and ends where there is no memory for it",
         IGVM_C,
-        parameter_rules.area_size,
+        qemu_parameter_rules.area_size,
     )
     yield LoaderRule(
         "page-2mb",
@@ -196,37 +242,51 @@ def shared_rules() -> Iterator[LoaderRule]:
         page_rules.qemu_2mb,
     )
     yield LoaderRule(
-        "mmio",
+        "device",
         ERROR,
-        "{who} ends where pages lie over a device, due to a non-RAM region",
+        "{who} ends where memory lies over a device, due to an existing non-RAM region",
         IGVM_RUN,
-        address_rules.mmio,
+        qemu_region_rules.device,
     )
     yield LoaderRule(
-        "vga-hole",
+        "region-edge",
+        ERROR,
+        "{who} ends where a run of pages, an insert or required memory is not inside one region",
+        IGVM_RUN,
+        qemu_region_rules.region_edge,
+    )
+    yield LoaderRule(
+        "region-empty",
+        ERROR,
+        "{who} aborts where it makes memory of no bytes",
+        IGVM_RUN,
+        qemu_region_rules.region_empty,
+    )
+    yield LoaderRule(
+        "reset",
         WARNING,
-        "{who} ends where pages lie over a VGA adapter; with -vga none and on microvm this is RAM",
+        "{who} starts the guest, and ends when it is reset: the file is processed again then",
         IGVM_RUN,
-        address_rules.vga_hole,
+        qemu_region_rules.reset,
     )
     yield LoaderRule(
-        "ram-edge",
-        NOTE,
-        "{who} ends where a run of pages, an insert or required memory is not inside one "
-        "piece of RAM",
+        "shadow-lost",
+        WARNING,
+        "{who} silently loses 0xc0000 to 0xdffff at the first boot of q35; after a reset "
+        "it is there",
         IGVM_RUN,
-        address_rules.ram_edge,
+        qemu_region_rules.shadow_lost,
     )
     yield LoaderRule(
         "new-region",
         NOTE,
         "{who} makes new memory where there is no RAM, which the memory map does not have",
         IGVM_RUN,
-        address_rules.new_region,
+        qemu_region_rules.new_region,
     )
     yield LoaderRule(
         "no-start",
-        ERROR,
+        WARNING,
         "without a VP_CONTEXT {who} starts the guest at 0xfffffff0, and -bios puts nothing there",
         X86_RUN,
         start_rules.no_start,

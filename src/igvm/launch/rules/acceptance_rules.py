@@ -45,14 +45,22 @@ def no_platform(inspected: InspectedLaunch) -> Found:
         yield Place(f"the file is for {names}", offset=inspected.file.section_offset)
 
 
+def refused_launch(inspected: InspectedLaunch) -> Found:
+    """The same makes `igvm measure` fail. What is refused stands in front of this sentence."""
+    plan = inspected.plan
+    if plan is not None and inspected.is_readable and inspected.stop is None:
+        for refusal in plan.refusals:
+            yield Place(refusal.message, refusal.header, field=refusal.field)
+
+
 def platform_fallback(inspected: InspectedLaunch) -> Found:
     """NATIVE is taken whenever the file has nothing better, whatever the machine is.
 
-    The guest then has no VMSA, no secrets and no CPUID page of the file.
+    A confidential guest has no VMSA, no secrets and no CPUID page of such a file then, and its
+    contexts are handed to KVM as VMSAs, which they are not.
     """
-    if inspected.platform == PlatformType.NATIVE:
-        index = _platform_header(inspected, PlatformType.NATIVE)
-        yield Place("the file is not for SEV_SNP", index, field="platform_type")
+    index = _platform_header(inspected, PlatformType.NATIVE)
+    yield Place("the file is for NATIVE", index, field="platform_type")
 
 
 def platform_first(inspected: InspectedLaunch) -> Found:

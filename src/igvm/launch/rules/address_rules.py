@@ -1,4 +1,4 @@
-"""Where in the guest's address space things go: RAM, holes, devices and edges."""
+"""Where in the guest's address space things go, for loaders that have RAM and nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from igvm.checks.rule import Lazy, Place
 from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA
-from igvm.launch.lint.inspected_launch import crosses, touches
+from igvm.launch.lint.inspected_launch import touches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     Rows = NDArray[np.void]
 
 GIB = 1 << 30
-VGA = (0xA0000, 0xC0000)
-IOAPIC = (0xFEC00000, 0xFEC01000)
-LAPIC = (0xFEE00000, 0xFEE01000)
-SHADOW = (0xC0000, 0xE0000)
-EDGES = (0xA0000, 0xC0000, 0x80000000, 0xB0000000, 3 * GIB, 4 * GIB)
-"""Where RAM may end or begin: around the VGA hole, and by the size of the memory and the machine
-at 2 GiB (q35), at 2.75 GiB (q35's configuration space), at 3 GiB (pc) and at 4 GiB."""
 
 NO_RAM = 1 << 46
 """No host has so much memory; KVM's address for VMSAs, 0xFFFFFFFFF000, is far above."""
@@ -63,44 +56,6 @@ def _runs(runs: Rows, where: NDArray[np.bool_], text: str) -> Found:
 
     if len(chosen):
         yield Lazy(len(chosen), place)
-
-
-def mmio(inspected: InspectedLaunch) -> Found:
-    """The IOAPIC is at 0xfec00000 and the LAPIC at 0xfee00000 on every machine but isapc."""
-    runs = inspected.memory
-    for name, (start, end) in (("IOAPIC", IOAPIC), ("LAPIC", LAPIC)):
-        yield from _runs(runs, touches(runs, start, end), f"{{range}} covers the {name}")
-
-
-def vga_hole(inspected: InspectedLaunch) -> Found:
-    """Machines have a VGA adapter unless they are told not to. Stay out of 0xa0000 to 0xbffff."""
-    runs = inspected.memory
-    yield from _runs(runs, touches(runs, *VGA), "{range} reaches into the VGA hole")
-
-
-def shadow_lost(inspected: InspectedLaunch) -> Found:
-    """The guest reads zeroes. Other machines (pc, microvm) keep the pages."""
-    runs = inspected.memory
-    yield from _runs(runs, touches(runs, *SHADOW), "{range} reaches into 0xc0000 to 0xdffff")
-
-
-def ram_edge(inspected: InspectedLaunch) -> Found:
-    """Where RAM ends below 4 GiB depends on -m and the machine, so it cannot be known here.
-
-    A header of another kind between two pages makes two runs of them.
-    """
-    runs = inspected.memory
-    for edge in EDGES:
-        yield from _runs(runs, crosses(runs, edge), f"{{range}} goes across {edge:#x}")
-
-
-def new_region(inspected: InspectedLaunch) -> Found:
-    """Firmware below 4 GiB is loaded so. The guest must know of it by itself."""
-    runs = inspected.memory
-    above = touches(runs, 3 * GIB, 4 * GIB)
-    for start, end in (IOAPIC, LAPIC):
-        above &= ~touches(runs, start, end)
-    yield from _runs(runs, above, "{range} is in the hole below 4 GiB")
 
 
 def outside_ram(inspected: InspectedLaunch) -> Found:

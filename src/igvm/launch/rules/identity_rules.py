@@ -27,7 +27,7 @@ def _snp(inspected: InspectedLaunch, record: Any) -> tuple[Any, Any]:
 
 def id_block_twice(inspected: InspectedLaunch) -> Found:
     """A guest is launched with one. Keep the one that holds its digest."""
-    index, _ = _snp(inspected, SNPIDBlock)
+    index, _ = inspected.mine(SNPIDBlock)
     if len(index) > 1:
         yield Many(index[1:], "", "there is an ID block already")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from igvm.checks.rule import Lazy, Many, Place
 from igvm.spec.enums import HeaderType, PageDataFlags, PageDataType, PlatformType
+from igvm.spec.snp_structures import MOST_LEAVES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from igvm.checks.rule import Found
     from igvm.launch.lint.inspected_launch import InspectedLaunch
-
-_MOST_LEAVES = 64
 
 
 def _pages(inspected: InspectedLaunch) -> NDArray[np.void]:
@@ -62,7 +61,7 @@ def vbs_special(inspected: InspectedLaunch) -> Found:
 
 
 def cpuid_xf(inspected: InspectedLaunch) -> Found:
-    """Use CPUID_DATA: the firmware treats both alike."""
+    """Use CPUID_DATA, for which the firmware has a type of page."""
     rows = _pages(inspected)
     if inspected.platform != PlatformType.SEV_SNP:
         return
@@ -97,7 +96,7 @@ def cpuid_page(inspected: InspectedLaunch) -> Found:
     counts = np.zeros(len(rows), np.uint32)
     for byte in range(4):
         counts |= octets[np.where(empty, 0, source) + byte].astype(np.uint32) << np.uint32(8 * byte)
-    bad = np.flatnonzero(empty | (counts > _MOST_LEAVES))
+    bad = np.flatnonzero(empty | (counts > MOST_LEAVES))
 
     def place(number: int) -> Place:
         at = int(bad[number])

@@ -128,10 +128,3 @@ def native_gpa(inspected: InspectedLaunch) -> Found:
     set_ = rows["gpa"] != 0
     if set_.any():
         yield Many(rows["header"][set_], "gpa")
-
-
-def fallback_context(inspected: InspectedLaunch) -> Found:
-    """NATIVE is what is started here, for want of SEV_SNP, and its contexts are no VMSAs."""
-    rows = _contexts(inspected)
-    if inspected.platform == PlatformType.NATIVE and len(rows):
-        yield Many(rows["header"], "", "the context is for NATIVE")

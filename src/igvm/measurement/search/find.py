@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +105,7 @@ def find(
     cpu: str | int | None = None,
     sev_features: int | None = None,
     hashes: KernelHashes | None = None,
+    firmware_digest: bytes | None = None,
     realm: RealmParameters | None = None,
     progress: Progress | None = None,
 ) -> Search:
@@ -122,6 +125,8 @@ def find(
             `host:genoa` every signature is tried. None for all that are known.
         sev_features: SEV_FEATURES, where they are known.
         hashes: of a kernel that may have been given to the loader.
+        firmware_digest: the SEV-SNP digest after the firmware's pages, for a loader that is given
+            firmware.
         realm: what the VMM chose for a Realm; without it CCA is not searched.
         progress: is called now and then.
 
@@ -144,6 +149,7 @@ def find(
         sev_features=sev_features,
         hashes=hashes,
         realm=realm,
+        firmware_digest=firmware_digest,
         has_vcpus=vcpus is not ANY_VCPUS,
     )
     asked.require_use(file, wanted)
@@ -152,7 +158,7 @@ def find(
     for part in parts:
         search.compare_pages(part)
     for part in parts:
-        if not search.is_out_of_work and part.families is not None:
+        if not search.is_out_of_work and part.families:
             search.compare_families(part)
     search.tell(MOST_WORK)
     fewest = min((len(match.deviations) for match in search.matches), default=0)
@@ -181,9 +187,7 @@ def _platforms(
 ) -> tuple[list[PlatformType], list[PlatformType]]:
     """Where to search, and where that needs a Realm that is not given."""
     platforms_asked_for = list(file.platform_masks if platforms is None else platforms)
-    fitting = [
-        platform for platform in platforms_asked_for if len(digest) in digest_sizes(platform)
-    ]
+    fitting = fitting_platforms(digest, platforms_asked_for)
     if not fitting:
         names = ", ".join(platform.name for platform in platforms_asked_for) or "no platform"
         message = f"a digest of {len(digest)} bytes is none of {names}"
@@ -194,6 +198,13 @@ def _platforms(
             known(realm)
         return without, [each for each in fitting if each not in without]
     return fitting, []
+
+
+def fitting_platforms(
+    digest: bytes, platforms: Collection[PlatformType]
+) -> list[PlatformType]:  # fmt: skip
+    """Those of `platforms` that have digests of this size."""
+    return [platform for platform in platforms if len(digest) in digest_sizes(platform)]
 
 
 def digest_sizes(platform: PlatformType) -> set[int]:
@@ -209,22 +220,30 @@ class _Part:
     def __init__(self, file: IgvmFile, platform: PlatformType, asked: Asked) -> None:
         self.platform = platform
         self.candidates, refusals = variations(
-            file, platform, names=asked.names, hashes=asked.hashes
+            file,
+            platform,
+            names=asked.names,
+            hashes=asked.hashes,
+            firmware_digest=asked.firmware_digest,
         )
         self.refused = {f"{platform.name} {name}": why for name, why in refusals.items()}
-        self.families: Families | None = None
+        self.families: list[Families] = []
         self.states: list[tuple[Variation, Any]] = []
         """Pages that VMSAs may follow, with the state of the measurement after them."""
         if has_vmsas(platform):
-            ways = [way for each in self.candidates for way in each.ways if not way.rebuilt]
-            self.families = Families(
-                file,
-                platform,
-                most=max(asked.vcpus, default=0),
-                cpu=asked.cpu,
-                sev_features=asked.sev_features,
-                contexts=sorted({way.contexts for way in ways if way.contexts}),
-            )
+            every_way = [way for each in self.candidates for way in each.ways]
+            as_they_are = {way.contexts for way in every_way if way.contexts and not way.rebuilt}
+            for is_firmware in sorted({way.firmware for way in every_way}):
+                families = Families(
+                    file,
+                    platform,
+                    most=max(asked.vcpus, default=0),
+                    cpu=asked.cpu,
+                    sev_features=asked.sev_features,
+                    contexts=() if is_firmware else sorted(as_they_are),
+                    firmware=is_firmware,
+                )
+                self.families.append(families)
         self.left = 0
         """Families for which no work was left."""
 
@@ -232,7 +251,8 @@ class _Part:
     def account(self) -> Account:
         """What was tried of it, for those who put it into words."""
         loaders = dict.fromkeys(way.loader for each in self.candidates for way in each.ways)
-        return Account(self.platform, list(loaders), self.families, self.left)
+        families = self.families[0] if self.families else None
+        return Account(self.platform, list(loaders), families, self.left)
 
 
 class _Search:
@@ -287,21 +307,30 @@ class _Search:
 
     def compare_families(self, part: _Part) -> None:
         """Compare the digests of pages with VMSAs after them, as long as there is work left."""
-        families = part.families
-        assert families is not None
-        for family in families.as_they_are():
-            self._compare_family(part, family)
-        if self.matches:  # what is left may be other words for the same
-            families.narrow()
         before = len(self.matches)
-        for family in families:
+        found = [part.families[0].current] if before else []
+        for families in part.families:
+            for family in families.as_they_are():
+                self._compare_family(part, family)
+                if len(self.matches) > before:
+                    before = len(self.matches)
+                    found.append(families.current)
+        # What is left may be other words for the same.
+        for recipe, families in itertools.product(found, part.families):
+            families.narrow(recipe)
+        each_with_its_source = (
+            ((families, family) for family in families) for families in part.families
+        )
+        for source, family in heapq.merge(*each_with_its_source, key=lambda item: item[1].unlikely):
             if self.is_out_of_work:
-                part.left = families.left
+                part.left = sum(families.left for families in part.families)
                 return
             self._compare_family(part, family)
             if len(self.matches) > before:
                 before = len(self.matches)
-                families.narrow()
+                recipe = source.current
+                for families in part.families:
+                    families.narrow(recipe)
 
     def _compare_family(self, part: _Part, family: Family) -> None:
         continuation = technology_of(part.platform).continuation
@@ -309,6 +338,8 @@ class _Search:
         self.work += family.distinct * BUILDING
         entries = [continuation.entry(page, gpa) for page, gpa in family.pages]
         for variation, state in part.states:
+            if all(way.firmware != family.firmware for way in variation.ways):
+                continue
             limit = MOST_UNLIKELY if variation.unlikely == 1 else MOST_UNLIKELY_TOGETHER
             if variation.unlikely * family.unlikely > limit and family.kind != "file":
                 continue
@@ -319,7 +350,8 @@ class _Search:
                     if family.kind == "file" or count in self.asked.vcpus:
                         self._found(variation, family, count)
                     else:
-                        way = variation.ways[0]
+                        ways = variation.ways
+                        way = next(each for each in ways if each.firmware == family.firmware)
                         self.near.append(vcpus_not_asked_for(part.platform, way, count))
             self.tried += len(entries)
             self.work += len(entries)
@@ -329,6 +361,8 @@ class _Search:
         """Take note of the digest after the first `count` VMSAs of a family."""
         platform = variation.plan.platform
         for way in variation.ways:
+            if tail is not None and tail.firmware != way.firmware:
+                continue
             if tail is None:
                 if way.contexts:
                     words = (*way.deviations, CONTEXTS_AXIS.choice(NOBODY).words)

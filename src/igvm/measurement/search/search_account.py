@@ -40,6 +40,7 @@ class Asked(NamedTuple):
     sev_features: int | None
     hashes: KernelHashes | None
     realm: RealmParameters | None
+    firmware_digest: bytes | None = None
     has_vcpus: bool = False
     """Whether the numbers of vCPUs were given."""
 

@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from igvm.errors import LoadError
+from igvm.launch.flash import has_firmware
 from igvm.launch.kernel_hashes import firmware_area, with_hashes
 from igvm.launch.loader_table import loader_of
 from igvm.launch.plan import NO_SOURCE
@@ -45,6 +46,8 @@ class Way(NamedTuple):
     """Source and gpa of each context of the file that the loader has measured."""
     rebuilt: bool = False
     """Whether the loader has KVM build the VMSAs."""
+    firmware: bool = False
+    """Whether the loader is given firmware, whose vCPUs have no contexts."""
 
 
 class Variation(NamedTuple):
@@ -60,7 +63,12 @@ class Variation(NamedTuple):
 
 
 def variations(
-    file: IgvmFile, platform: PlatformType, *, names: Sequence[str], hashes: KernelHashes | None
+    file: IgvmFile,
+    platform: PlatformType,
+    *,
+    names: Sequence[str],
+    hashes: KernelHashes | None,
+    firmware_digest: bytes | None = None,
 ) -> tuple[list[Variation], dict[str, str]]:
     """The different page sequences of the loaders `names`, and why loaders refuse the file.
 
@@ -69,6 +77,7 @@ def variations(
         platform: one that the file is for.
         names: loaders; those that do not load the platform are left out.
         hashes: try with these and without.
+        firmware_digest: the digest after the firmware's pages, in their place.
     """
     known: dict[bytes, Variation] = {}
     refused: dict[str, str] = {}
@@ -79,17 +88,27 @@ def variations(
         loader = loader_of(name)
         if platform not in loader.measures:
             continue
+        if loader.takes_firmware and not has_firmware(file, platform):
+            if hashes is not None:
+                refused[name] = "no page ends at 4 GiB: there is no firmware to take a kernel"
+            continue
         for given in (None, hashes) if hashes and loader.takes_hashes else (None,):
-            request = PlanRequest(vcpus=vcpus, cpu=0, hashes=given)
+            given_digest = firmware_digest if loader.takes_firmware else None
+            # The contexts of the file are nothing to a loader that is given firmware.
+            count = 1 if loader.takes_firmware else vcpus
+            request = PlanRequest(
+                vcpus=count, cpu=0, hashes=given, firmware_digest=given_digest
+            )  # fmt: skip
             try:
                 plan = loader.plan(file, platform, mask, request).require_loadable()
             except LoadError as error:
                 refused[name] = error.message
                 continue
-            way = Way(name, hashes=given is not None)
+            way = Way(name, hashes=given is not None, firmware=loader.takes_firmware)
             for variation in _varied(plan, way):
                 _add(known, variation)
-            area = firmware_area(plan) if hashes and given is None else None
+            is_asked = hashes and given is None and not loader.takes_firmware
+            area = firmware_area(plan) if is_asked else None
             if area is not None and hashes is not None and platform == PlatformType.SEV_SNP:
                 words = (f"QEMU has put the kernel's hashes at {area:#x}, for the firmware",)
                 patched = with_hashes(plan, hashes, area)
@@ -115,7 +134,7 @@ def _add(known: dict[bytes, Variation], variation: Variation) -> None:
 def _key(variation: Variation) -> bytes:
     """What the digest of a variation depends on, in short."""
     plan = variation.plan
-    hasher = hashlib.blake2b(bytes([variation.open]))
+    hasher = hashlib.blake2b(bytes([variation.open]) + plan.start)
     for name in ("operation", "gpa", "loaded", "source"):
         hasher.update(plan.rows[name].tobytes())
     made = plan.rows["source"][plan.rows["source"] < NO_SOURCE]

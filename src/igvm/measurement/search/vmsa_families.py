@@ -6,7 +6,9 @@ import hashlib
 import itertools
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+from igvm.errors import FormatError
 from igvm.launch.directives import directives
+from igvm.launch.flash import Flash
 from igvm.launch.kvm.clouds import CLOUDS
 from igvm.launch.kvm.vmm import FPU, VMM
 from igvm.launch.kvm.vmsa_axes import (
@@ -22,8 +24,9 @@ from igvm.launch.kvm.vmsa_axes import (
     reset_vmsa_of,
     vmsa_gpa,
 )
-from igvm.launch.kvm.vmsa_rewriting import VMSA_GPA, kvm_reset_vmsa
+from igvm.launch.kvm.vmsa_rewriting import RESET_VECTOR, VMSA_GPA, kvm_reset_vmsa
 from igvm.launch.loader_table import loaders
+from igvm.launch.loaders.qemu_kvm import QEMU
 from igvm.launch.processors import cpu_name, known_signatures, signatures_of
 from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
@@ -98,6 +101,8 @@ class Family(NamedTuple):
     """How many times less likely it is than what loaders do."""
     distinct: int = 1
     """How many different VMSAs it has, at most."""
+    firmware: bool = False
+    """Whether they start firmware that the VMM was given, and the file has none of them."""
 
     @property
     def cost(self) -> int:
@@ -152,7 +157,11 @@ class Families:
         most: the largest number of vCPUs to think of.
         cpu: the processor, if it is known; all signatures of a real one are tried.
         sev_features: SEV_FEATURES, if they are known.
+        as_in_file: whether SEV_FEATURES are those that the file asks for, if they are not known.
         contexts: sequences of the file's contexts that loaders measure.
+        firmware: take the VMSAs with which QEMU starts the firmware that the file has below 4 GiB
+            by itself: the first vCPU in reset, the others where the firmware says, and none of
+            them where it does not say.
 
     Attributes:
         signatures: the CPU signatures that are tried, each with how unlikely it is.
@@ -168,16 +177,31 @@ class Families:
         most: int,
         cpu: str | int | None = None,
         sev_features: int | None = None,
+        as_in_file: bool = False,
         contexts: Iterable[tuple[tuple[int, int], ...]] = (),
+        firmware: bool = False,
     ) -> None:
         self._file, self._platform, self._most = file, platform, most
         self._contexts = list(contexts)
-        self._own, self._gpas = _own_contexts(file, platform)
+        self._of_firmware = firmware
+        self._ap_start = RESET_VECTOR
+        self._vmms = tuple(_vmms())
+        self._own: dict[int, SEVVMSA] = {}
+        self._gpas: dict[int, int] = {}
+        if firmware:
+            start = _firmware_ap_start(file, platform)
+            self._ap_start = start or RESET_VECTOR
+            self._most = most if start else min(most, 1)
+            self._vmms = (QEMU,)
+        else:
+            self._own, self._gpas = _own_contexts(file, platform)
         own = self._own
         self._wanted = int(own[0].sev_features) if 0 in own else 0
         if platform == PlatformType.SEV_SNP:
             self._wanted |= int(SEVFeatures.SNP)  # which KVM sets by itself
-        self.values: Mapping[int, int] = _features(self._wanted, platform)
+        self.values: Mapping[int, int] = {self._wanted: 1}
+        if not as_in_file:
+            self.values = _features(self._wanted, platform)
         if sev_features is not None:
             self.values = {sev_features: 1}
         self.signatures: Mapping[int, int] = known_signatures()
@@ -208,10 +232,12 @@ class Families:
             whole = list(self.values.items()) if len(sequence) <= MOST_VCPUS else []
             choices: list[tuple[int | None, int]] = [(None, 1), *whole]
             for value, unlikely in choices:
+                self._current = self._as_it_is(self._wanted if value is None else value)
                 yield _as_they_are(self._file, sequence, value, unlikely)
             for choice in gpas if whole else ():
                 moved = tuple((source, choice.change(gpa)) for source, gpa in sequence)
                 if moved != sequence:
+                    self._current = self._as_it_is(self._wanted)
                     family = _as_they_are(self._file, moved, None, choice.unlikely)
                     yield family._replace(contexts=sequence, gpa=choice.value)
 
@@ -225,19 +251,26 @@ class Families:
                 continue
             families = [self._family(recipe, vmm) for vmm in recipe.vmms]
             for family in _merged(families):
-                key = _key(family, self._last + 1)
+                # After the contexts come the first vCPU in reset and then all others alike.
+                key = _key(family, self._last + 2)
                 if key not in seen:
                     seen.add(key)
                     yield family
         self.left = 0
 
-    def narrow(self) -> None:
-        """From the next one on, give only families that may be the one that was given last.
+    @property
+    def current(self) -> Recipe:
+        """What was given last; before the first one the contexts of the file as they are."""
+        return self._current or self._as_it_is(self._wanted)
 
-        Before the first one: those that may be the contexts of the file as they are.
-        """
-        as_it_is = Recipe(1, "file", self._wanted, "", "", None, None, ())
-        self._found.append(self._current or as_it_is)
+    @staticmethod
+    def _as_it_is(value: int) -> Recipe:
+        """What stands for contexts of the file as they are, but for SEV_FEATURES."""
+        return Recipe(1, "file", value, "", "", None, None, ())
+
+    def narrow(self, found: Recipe) -> None:
+        """From the next one on, give only families that may be `found`."""
+        self._found.append(found)
 
     def _all_recipes(self) -> Iterator[Recipe]:
         fpus = _unlikely_values(FPU_AXIS, self._platform)
@@ -253,7 +286,8 @@ class Families:
             for recipe in self._of_kvm(unlikely, value, fpu, gpa):
                 if recipe.unlikely <= MOST_UNLIKELY:
                     yield recipe
-            for vmm, how in clouds.items() if is_real and not fpu else ():
+            is_cloud = is_real and not fpu and not self._of_firmware
+            for vmm, how in clouds.items() if is_cloud else ():
                 if unlikely * how <= MOST_UNLIKELY:
                     yield Recipe(unlikely * how, "kvm", value, fpu, gpa, None, None, (vmm,))
 
@@ -261,7 +295,7 @@ class Families:
         """What KVM measures for every VMM, and what it would measure if contexts went astray."""
         kinds = {choice.value: choice.unlikely for choice in CONTEXTS_AXIS.choices}
         # Others than QEMU do what the file says of the FPU, or do not ask.
-        vmms = tuple(vmm for vmm in _vmms() if fpu != "file" or vmm.has_cpu_model)
+        vmms = tuple(vmm for vmm in self._vmms if fpu != "file" or vmm.has_cpu_model)
         setting = tuple(vmm for vmm in vmms if vmm.own_reset)
         others = tuple(vmm for vmm in vmms if not vmm.own_reset)
         has_reset = self._first < self._most
@@ -312,17 +346,16 @@ class Families:
             for index, page in own.items()
             if not index or kind != "copies"
         }
-        reset: Page = (b"", 0)  # which no vCPU has
+        resets: tuple[Page, Page] = ((b"", 0), (b"", 0))  # which no vCPU has
         if kind in {"kvm", "reset"}:
             gpa = vmsa_gpa(next(iter(self._gpas.values()), VMSA_GPA), host)
-            signature = recipe.signature or 0
-            of = (recipe.value, recipe.fpu, -1 - signature, vmm.name)
-            page = self._kept(of, lambda: reset_vmsa_of(signature, value, vmm, host).pack())
-            reset = page, gpa
+            of = (recipe.value, recipe.fpu, -1 - (recipe.signature or 0), vmm.name)
+            first, other = self._kept(of, lambda: self._reset_pages(recipe, vmm, host))
+            resets = (first, gpa), (other, gpa)
         where = {} if kind == "kvm" else {CONTEXTS_AXIS.name: kind}
         return Family(
             kind,
-            _pages(built, reset, most, where),
+            _pages(built, resets, most, where),
             (vmm.name,),
             features=None if value == self._wanted else value,
             cpu=recipe.signature,
@@ -332,8 +365,18 @@ class Families:
             rdx=recipe.rdx,
             gpa=recipe.gpa,
             unlikely=recipe.unlikely,
-            distinct=len({page for page, _ in built.values()}) + 1,
+            distinct=len({page for page, _ in built.values()}) + len({*resets}),
+            firmware=self._of_firmware,
         )
+
+    def _reset_pages(self, recipe: Recipe, vmm: VMM, host: Host) -> tuple[bytes, bytes]:
+        """What KVM measures of vCPUs in reset: of the first, and of all others."""
+        signature = recipe.signature or 0
+        first, *others = (
+            reset_vmsa_of(signature, recipe.value, vmm, host, start).pack()
+            for start in dict.fromkeys([RESET_VECTOR, self._ap_start])
+        )
+        return first, others[0] if others else first
 
     def _own_pages(self, value: int, vmm: VMM, host: Host) -> dict[int, bytes]:
         """What KVM builds of the file's contexts; alike where those are."""
@@ -380,6 +423,15 @@ def _merged(families: list[Family]) -> list[Family]:
         names = family.vmms if same is None else (*same.vmms, *family.vmms)
         merged[family.pages] = (same or family)._replace(vmms=tuple(dict.fromkeys(names)))
     return list(merged.values())
+
+
+def _firmware_ap_start(file: IgvmFile, platform: PlatformType) -> int | None:
+    """Where firmware below 4 GiB has all vCPUs but the first start, if it says so."""
+    flash = Flash(directives(file, platform, file.platform_masks[platform]))
+    try:
+        return flash.ap_start() if len(flash.rows) else None
+    except FormatError:
+        return None
 
 
 def _unlikely_values(axis: Axis, platform: PlatformType) -> dict[str, int]:
@@ -444,17 +496,32 @@ def _own_page(file: IgvmFile, source: int, features: int | None) -> bytes:
     return SEVVMSA.unpack_from(page).replace(sev_features=SEVFeatures(features)).pack()
 
 
-def _pages(built: dict[int, Page], reset: Page, most: int, host: Host) -> tuple[Page, ...]:
-    """The VMSAs of `most` vCPUs, each from the context that `host` gives it or in reset."""
+def _pages(
+    built: dict[int, Page], resets: tuple[Page, Page], most: int, host: Host
+) -> tuple[Page, ...]:
+    """The VMSAs of `most` vCPUs, each from the context that `host` gives it or in reset.
+
+    Args:
+        built: those from contexts, by vCPU.
+        resets: of the first vCPU and of all others.
+        most: how many there are.
+        host: which context each gets.
+    """
     if not host:
-        return tuple(built.get(index, reset) for index in range(most))
+        return tuple(built.get(index, resets[index > 0]) for index in range(most))
     starts = (context_of(index, built, host) for index in range(most))
-    return tuple(reset if start is None else built[start] for start in starts)
+    return tuple(
+        resets[index > 0] if start is None else built[start] for index, start in enumerate(starts)
+    )
 
 
 def _vmms() -> list[VMM]:
     """Every VMM that takes contexts to KVM."""
-    vmms = (loader.vmm for loader in loaders().values() if loader.vmm is not None)
+    vmms = (
+        loader.vmm
+        for loader in loaders().values()
+        if loader.vmm is not None and not loader.takes_firmware
+    )
     return list(dict.fromkeys(vmms))
 
 

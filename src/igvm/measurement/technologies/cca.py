@@ -8,9 +8,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from igvm.errors import MeasurementError
-from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.launch.plan import NO_SOURCE, PAGE, exact_sum
 from igvm.measurement.host_axes import AREA_PAGES, EMPTY_CONTENTS, REGISTERS
-from igvm.measurement.page_digests import PageDigests, page_sources, windows
+from igvm.measurement.page_digests import PageDigests, page_sources, segments, windows
 from igvm.measurement.realm import RealmParameters, known
 from igvm.measurement.rmm import (
     DATA,
@@ -143,8 +143,6 @@ def chain(
 
     RIPAS changes come first, as a VMM makes them before it loads; then the plan's order.
     """
-    import numpy as np
-
     realm = known(realm)
     algorithm = algorithm_of(plan)
     new = getattr(hashlib, algorithm)
@@ -161,6 +159,19 @@ def chain(
         for entry in ripas_entries(base, top, realm.s2sz):
             running = extended(_RIPAS, struct.pack("<QQ", *entry))
             yield running
+    for part in segments(plan):
+        for kind, fields in _extensions(part, algorithm, cache):
+            running = extended(kind, *fields)
+            yield running
+
+
+def _extensions(
+    plan: LaunchPlan, algorithm: str, cache: ContentCache | None
+) -> Iterator[tuple[int, tuple[bytes | bytearray, ...]]]:
+    """The descriptor of each extension of a plan that has not many pages: its type, its fields."""
+    import numpy as np
+
+    new = getattr(hashlib, algorithm)
     kinds = plan.rows["operation"]
     contents = PageDigests(plan, page_sources(plan, kinds == Operation.NORMAL), algorithm, cache)
     hashed = iter(contents)
@@ -176,23 +187,21 @@ def chain(
         for operation, gpa, source in every:
             if operation == Operation.VP_CONTEXT:
                 context = CCAContext.unpack_from(plan.content(source, CCAContext.SIZE))
-                if not context.flags & 1:  # only runnable RECs count
-                    continue
-                running = extended(_REC, new(rec_parameters(context)).digest())
-            else:
-                content: bytes | bytearray = b""
-                if operation == Operation.NORMAL:
-                    content = contents.zero if source == NO_SOURCE else next(hashed)
-                measured = operation == Operation.NORMAL
-                running = extended(_DATA, struct.pack("<QQ", gpa, measured), content)
-            yield running
+                if context.flags & 1:  # only runnable RECs count
+                    yield _REC, (new(rec_parameters(context)).digest(),)
+                continue
+            content: bytes | bytearray = b""
+            if operation == Operation.NORMAL:
+                content = contents.zero if source == NO_SOURCE else next(hashed)
+            measured = operation == Operation.NORMAL
+            yield _DATA, (struct.pack("<QQ", gpa, measured), content)
     deque(hashed, maxlen=0)  # to its end, where the cache learns
 
 
 def _links_of(plan: LaunchPlan, rows: Rows) -> int:
     """A granule has a link; a context has one if its REC can be run."""
     if rows["operation"][0] != Operation.VP_CONTEXT:
-        return sum(rows["loaded"].tolist())
+        return exact_sum(rows["loaded"])
     source = int(rows["source"][0])
     return CCAContext.unpack_from(plan.content(source, CCAContext.SIZE)).flags & 1
 
@@ -201,13 +210,13 @@ def _links_before(plan: LaunchPlan, realm: RealmParameters | None) -> Iterator[L
     """The creation of the Realm, and the RTT entries that become RAM, which RMM 1.x measures."""
     realm = known(realm)
     created = f"IPA of {realm.s2sz} bits"
-    yield Links("REALM", created, (created,))
+    yield Links("REALM", created, 1, (created,))
     for base, top in measured_ripas(realm, algorithm_of(plan)):
         notes = tuple(
             f"{start:#x} to {end:#x}" for start, end in ripas_entries(base, top, realm.s2sz)
         )
         entries = f", {len(notes)} entries" if len(notes) > 1 else ""
-        yield Links("RIPAS", f"{base:#x} to {top:#x}{entries}", notes)
+        yield Links("RIPAS", f"{base:#x} to {top:#x}{entries}", len(notes), notes)
 
 
 TECHNOLOGY = Technology(
@@ -222,5 +231,7 @@ TECHNOLOGY = Technology(
     assumptions=assumptions,
     parameters=("realm",),
     cost=0.9,
+    shares_digests=True,
+    hashed=dict.fromkeys(_EXTENDING, 3 << 10),
     axes=(AREA_PAGES, EMPTY_CONTENTS, REGISTERS),
 )

@@ -10,6 +10,7 @@ from igvm.measurement.host_axes import CONTEXT_ORDER, EMPTY_PAYLOAD
 from igvm.measurement.page_cache import parted
 from igvm.measurement.technology import Continuation, Technology
 from igvm.spec.enums import PlatformType
+from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +54,11 @@ def payload(plan: LaunchPlan) -> Iterator[bytes | memoryview]:
     starts = np.flatnonzero(np.concatenate([[True], ~goes_on]))
     lengths = np.add.reduceat(sizes, starts).tolist()
     zeroes = bytes(_WINDOW)
-    for source, size in zip(sources[starts].tolist(), lengths, strict=True):
-        if source == NO_SOURCE:
+    is_page = (rows["operation"][starts] != Operation.KERNEL_HASHES).tolist()
+    for source, size, pages in zip(sources[starts].tolist(), lengths, is_page, strict=True):
+        if not pages:
+            yield plan.blobs[NO_SOURCE - 1 - source]
+        elif source == NO_SOURCE:
             for start in range(0, size, _WINDOW):
                 yield zeroes[: min(_WINDOW, size - start)]
         else:
@@ -85,5 +89,6 @@ TECHNOLOGY = Technology(
     stream=payload,
     continuation=Continuation(_start, _entry, _after),
     cost=0.5,
+    hashed=dict.fromkeys((Operation.NORMAL, Operation.VP_CONTEXT), PAGE),
     axes=(EMPTY_PAYLOAD, CONTEXT_ORDER),
 )

@@ -17,7 +17,7 @@ from igvm.measurement.host_axes import (
     ZERO_PAGES,
 )
 from igvm.measurement.page_cache import parted
-from igvm.measurement.page_digests import PageDigests, page_sources, windows
+from igvm.measurement.page_digests import PageDigests, page_sources, segments, windows
 from igvm.measurement.technology import Continuation, Technology
 from igvm.spec.enums import PlatformType
 from igvm.spec.operations import Operation
@@ -50,10 +50,11 @@ def digest(
     plan: LaunchPlan, _realm: RealmParameters | None = None, cache: ContentCache | None = None
 ) -> bytes:
     """The launch digest, 48 bytes."""
+    before = plan.start or bytes(_DIGEST)
     if cache is None:
-        return _last(plan, bytes(_DIGEST), None)
+        return _last(plan, before, None)
     body, contexts = parted(plan)
-    running = cache.start("snp", body, lambda part: _last(part, bytes(_DIGEST), cache))
+    running = cache.start("snp", body, lambda part: _last(part, before, cache))
     return _last(contexts, running, cache)
 
 
@@ -65,7 +66,15 @@ def _last(plan: LaunchPlan, running: bytes, cache: ContentCache | None) -> bytes
 def chain(
     plan: LaunchPlan, running: bytes = bytes(_DIGEST), cache: ContentCache | None = None
 ) -> Iterator[bytes]:
-    """The running digest after each page, 48 bytes each, from `running` on.
+    """The running digest after each page, 48 bytes each, from `running` on."""
+    for part in segments(plan):
+        for digest_after in _chain_of(part, running, cache):
+            running = digest_after
+            yield running
+
+
+def _chain_of(plan: LaunchPlan, running: bytes, cache: ContentCache | None) -> Iterator[bytes]:
+    """The running digest after each page of a plan that has not many.
 
     The firmware hashes a zero contents field, not the hash of a zero page, where the contents are
     not measured (SNP ABI 8.17.2).
@@ -101,7 +110,7 @@ def chain(
 
 
 def _chain(plan: LaunchPlan, _realm: RealmParameters | None) -> Iterator[bytes]:
-    return chain(plan)
+    return chain(plan, plan.start or bytes(_DIGEST))
 
 
 def _start(plan: LaunchPlan, cache: ContentCache | None) -> bytes:
@@ -130,6 +139,8 @@ TECHNOLOGY = Technology(
     chain=_chain,
     continuation=Continuation(_start, _entry, _after),
     cost=1.3,
+    hashed=dict.fromkeys(PAGE_TYPE, 2 << 10),
+    shares_digests=True,
     leaves_page_digests=True,
     axes=(AREA_PAGES, ZERO_PAGES, SHARED_PAGES, CPUID_ORDER, CONTEXT_ORDER),
 )

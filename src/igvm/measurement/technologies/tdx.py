@@ -152,5 +152,7 @@ TECHNOLOGY = Technology(
     digest=digest,
     stream=stream,
     cost=1.5,
+    hashed={Operation.NORMAL: _RECORD + _EXTENDS, Operation.EXTENDED: _EXTENDS}
+    | dict.fromkeys(ADDED, _RECORD),
     axes=(AREA_PAGES, EMPTY_CONTENTS, SHARED_PAGES, UNMEASURED_PAGES, EXTEND_ORDER),
 )

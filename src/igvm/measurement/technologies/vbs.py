@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from typing import TYPE_CHECKING
 
-from igvm.errors import FormatError, MeasurementError
-from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.errors import MeasurementError
+from igvm.launch.plan import NO_SOURCE, PAGE, exact_sum
+from igvm.measurement.hashing_limit import FREE, PER_BYTE
 from igvm.measurement.host_axes import AREA_PAGES, REGISTERS, SHARED_PAGES
 from igvm.measurement.page_digests import windows
 from igvm.measurement.technology import Links, Technology
@@ -33,8 +33,10 @@ _PAGE = 2
 _BATCH = 256
 _UNMEASURED = 4
 _READ_WRITE = 3
-# A processor has some hundred registers; a file may name one list as often as it likes.
-_MOST_REGISTERS = 1 << 16
+_CHUNK = 48
+"""Bytes of a register's chunk."""
+_REGISTER_COST = 2 << 10
+"""What hashing one counts as, in bytes."""
 
 METADATA = {
     Operation.NORMAL: 0,
@@ -125,12 +127,14 @@ def _pages(
     metadata = np.zeros(256, np.uint64)
     for operation, value in METADATA.items():
         known[operation], metadata[operation] = True, value
-    kinds = plan.rows["operation"]
+    kinds, gpas = plan.rows["operation"], plan.rows["gpa"]
     for pages in windows(plan, known[kinds]):
         page_metadata = metadata[kinds[pages.row]]
+        # Numbers of pages go on where addresses would start again at zero.
+        first = gpas[pages.row]
         yield (
             page_metadata,
-            pages.gpa // np.uint64(PAGE),
+            first // np.uint64(PAGE) + (pages.gpa - first) // np.uint64(PAGE),
             np.where(page_metadata == 0, pages.source, NO_SOURCE),
         )
 
@@ -166,61 +170,86 @@ def _lay_out(
         data[index] = np.frombuffer(plan.content(int(source[index])), np.uint8)
 
 
-def _register_chunks(plan: LaunchPlan) -> Iterator[bytes]:
+def _register_chunks(plan: LaunchPlan) -> Iterator[memoryview]:
     """A chunk of 48 bytes for each register of each context, in file order.
 
     Raises:
-        MeasurementError: the registers are not in the file, or are more than any guest has.
+        MeasurementError: the registers are not in the file, or are more than its size allows.
     """
-    total = 0
-    contexts = plan.rows[plan.rows["operation"] == Operation.VP_CONTEXT]
+    contexts = plan.rows[plan.of(Operation.VP_CONTEXT)]
+    require_few_registers(plan, contexts)
     for source, header in zip(
         contexts["source"].tolist(), contexts["header"].tolist(), strict=True
     ):
-        context_registers = registers(plan, source, header)
-        total += len(context_registers)
-        if total > _MOST_REGISTERS:
-            raise _wrong(plan, header, "there are more registers than in any guest")
-        for register in context_registers:
-            yield struct.pack(
-                "<IIQIBBHII16s", 0x30, 0, 0, 0, register.vtl, 0, 0, 0,
-                register.register_name, _value(plan, register),
-            )  # fmt: skip
+        listed = registers(plan, source, header)
+        for start in range(0, len(listed), _BATCH):
+            chunks = memoryview(_laid_out(plan, listed[start : start + _BATCH]))
+            yield from (chunks[at : at + _CHUNK] for at in range(0, len(chunks), _CHUNK))
 
 
-def _value(plan: LaunchPlan, register: VBSRegister) -> bytes:
-    """The 16 bytes of a value that count: loaders decode it, and what they drop is zero.
-
-    Most registers have 8 bytes; of a table register the first 6 are padding (igvm 0.5.0,
-    registers.rs).
-    """
-    from igvm.spec.hyperv import X64_SEGMENT_REGISTERS, X64_TABLE_REGISTERS, register_name
-
-    value = register.register_value
-    if plan.file.architecture == Architecture.X64:
-        name = register_name(Architecture.X64, register.register_name)
-        if name in X64_SEGMENT_REGISTERS:
-            return value
-        if name in X64_TABLE_REGISTERS:
-            return value[6:].rjust(16, b"\0")
-    return value[:8].ljust(16, b"\0")
-
-
-def registers(plan: LaunchPlan, source: int, header: int) -> tuple[VBSRegister, ...]:
-    """The registers of the context at `source`, which the header at index `header` names.
+def require_few_registers(plan: LaunchPlan, contexts: Rows) -> None:
+    """Refuse contexts with more registers than the size of the file allows.
 
     Raises:
-        MeasurementError: the list runs out of the file, or is longer than in any guest.
+        MeasurementError: they have; or their registers are not in the file.
     """
-    offset = source + VBSContextHeader.SIZE
-    try:
-        head = VBSContextHeader.unpack_from(plan.content(source, VBSContextHeader.SIZE))
-        body = plan.content(offset, min(head.register_count, _MOST_REGISTERS) * VBSRegister.SIZE)
-        parsed = tuple(VBSRegister.iter_unpack(body))
-        if len(parsed) == head.register_count:
-            return parsed
-    except FormatError:
-        pass
+    most = (FREE + PER_BYTE * len(plan.file.buffer)) // _REGISTER_COST
+    total = 0
+    for source, header in zip(
+        contexts["source"].tolist(), contexts["header"].tolist(), strict=True
+    ):
+        total += len(registers(plan, source, header))
+        if total > most:
+            message = (
+                f"the contexts have more than {most:,} registers, the limit for a file of "
+                f"{len(plan.file.buffer)} bytes"
+            )
+            raise _wrong(plan, header, message)
+
+
+def _laid_out(plan: LaunchPlan, listed: NDArray[np.void]) -> bytes:
+    """The chunks of some registers, one after the other.
+
+    Of a value only what counts: loaders decode it, and what they drop is zero. Most registers
+    have 8 bytes; of a table register the first 6 are padding (igvm 0.5.0, registers.rs).
+    """
+    import numpy as np
+
+    from igvm.spec.hyperv import X64_SEGMENT_REGISTERS, X64_TABLE_REGISTERS
+
+    fields = [("size", "<u4"), ("type", "<u4"), ("reserved", "<u8"), ("reserved_vtl", "<u4")]
+    fields += [("vtl", "u1"), ("reserved_name", "V7"), ("name", "<u4")]
+    chunks = np.zeros(len(listed), np.dtype([*fields, ("value", "u1", (16,))]))
+    chunks["size"], chunks["vtl"] = _CHUNK, listed["vtl"]
+    chunks["name"], chunks["value"] = listed["register_name"], listed["register_value"]
+    segments = tables = np.zeros(len(listed), bool)
+    if plan.file.architecture == Architecture.X64:
+        segments, tables = (
+            np.isin(listed["register_name"], [int(name) for name in names])
+            for names in (X64_SEGMENT_REGISTERS, X64_TABLE_REGISTERS)
+        )
+    chunks["value"][tables, :6] = 0
+    chunks["value"][~(segments | tables), 8:] = 0
+    return chunks.tobytes()
+
+
+def registers(plan: LaunchPlan, source: int, header: int) -> NDArray[np.void]:
+    """The registers of the context at `source`, which the header at index `header` names.
+
+    Returns:
+        A view of the file, shape (n,), of VBSRegister's dtype.
+
+    Raises:
+        MeasurementError: the list runs out of the file.
+    """
+    import numpy as np
+
+    head = plan.content(source, VBSContextHeader.SIZE)
+    if len(head) == VBSContextHeader.SIZE:
+        count = VBSContextHeader.unpack_from(head).register_count
+        body = plan.content(source + VBSContextHeader.SIZE, count * VBSRegister.SIZE)
+        if len(body) == count * VBSRegister.SIZE:
+            return np.frombuffer(body, VBSRegister.dtype())
     raise _wrong(plan, header, "its registers are not in the file")
 
 
@@ -237,21 +266,25 @@ def _chain(plan: LaunchPlan, _realm: RealmParameters | None) -> Iterator[bytes]:
 
 def _links_of(_plan: LaunchPlan, rows: Rows) -> int:
     """Contexts have no links among the pages: their registers are measured last."""
-    return sum(rows["loaded"].tolist()) if int(rows["operation"][0]) in METADATA else 0
+    return exact_sum(rows["loaded"]) if int(rows["operation"][0]) in METADATA else 0
 
 
 def _register_links(plan: LaunchPlan, _realm: RealmParameters | None) -> Iterator[Links]:
     """The registers of each context, which VBS measures after all pages."""
-    from igvm.spec.hyperv import register_name
-
     for row in plan.rows[plan.of(Operation.VP_CONTEXT)]:
         header, vcpu = int(row["header"]), f"vCPU {row['vp_index']}"
-        notes = tuple(
-            f"{vcpu}, VTL {register.vtl}, "
-            + register_name(plan.file.architecture, register.register_name).name
-            for register in registers(plan, int(row["source"]), header)
-        )
-        yield Links("REGISTER", f"{vcpu}, {len(notes)} registers", notes, header)
+        listed = registers(plan, int(row["source"]), header)
+        summary = f"{vcpu}, {len(listed)} registers"
+        yield Links("REGISTER", summary, len(listed), _notes(plan, vcpu, listed), header)
+
+
+def _notes(plan: LaunchPlan, vcpu: str, listed: NDArray[np.void]) -> Iterator[str]:
+    """What each of the registers `listed` of a vCPU is."""
+    from igvm.spec.hyperv import register_name
+
+    for register in listed:
+        name = register_name(plan.file.architecture, int(register["register_name"])).name
+        yield f"{vcpu}, VTL {register['vtl']}, {name}"
 
 
 TECHNOLOGY = Technology(
@@ -263,5 +296,6 @@ TECHNOLOGY = Technology(
     links_of=_links_of,
     links_after=_register_links,
     cost=0.65,
+    hashed=dict.fromkeys(METADATA, PAGE),
     axes=(AREA_PAGES, SHARED_PAGES, REGISTERS),
 )
