@@ -22,8 +22,8 @@ SECONDS = 10
 2024 that nobody else uses; tracing of memory, an old machine and a busy one together take up to ten
 times as long. A bomb that gets away takes minutes and more: each of these did, before it was
 bounded, or grew faster than its file."""
-COUNT = 4000
-"""Headers of a file: about 128 KiB."""
+COUNT = 1000
+"""Headers of a file: about 32 KiB."""
 
 
 @pytest.fixture(scope="module")
