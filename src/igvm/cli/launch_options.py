@@ -108,7 +108,7 @@ BARE = Option("bare", ("--bare",), "Print one digest and nothing else.")
 EXPECT = Option(
     "expect", ("--expect",), "Exit with 1 unless a digest is this one.", Digest(), metavar="HEX"
 )
-EVERY_PAGE = Option("every_page", ("--every-page",), "Show runs of pages with data one by one.")
+EVERY_PAGE = Option("every_page", ("--every-page",), "Show runs of pages one by one.")
 
 LAUNCH_OPTIONS = (
     PLATFORM,
