@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["operation", "address", "contents", "context", "count", "order", "missing"]
 
+_MOST_PAGES = 1 << 20
+"""Pages that are compared for any file: 4 GiB; 16 more are for each byte of the file."""
 _MEASURED = (Operation.NORMAL, Operation.VP_CONTEXT)
 
 
@@ -107,11 +109,14 @@ def first_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None
     measurement.
 
     Raises:
-        MeasurementError: the plans are for different platforms, or a context cannot be read.
+        MeasurementError: the plans are for different platforms, a context cannot be read, or the
+            pages are more than the size of a file allows.
     """
     if first.platform != second.platform:
         message = f"{first.platform.name} and {second.platform.name} have nothing in common"
         raise MeasurementError(message)
+    for plan in (first, second):
+        _require_few_pages(plan)
     first, second = (plan.with_rows(plan.rows[plan.loads()]) for plan in (first, second))
     for left, right in zip(_windows(first), _windows(second), strict=False):
         both = min(len(left.operation), len(right.operation))
@@ -126,6 +131,21 @@ def first_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None
         if parted < max(len(left.operation), len(right.operation)):
             return _parted(left, right, parted)
     return None
+
+
+def _require_few_pages(plan: LaunchPlan) -> None:
+    """Refuse a plan with more pages than the size of its file allows.
+
+    Raises:
+        MeasurementError: it has; the error names the limit.
+    """
+    most = _MOST_PAGES + 16 * len(plan.file.buffer)
+    if plan.page_count > most:
+        raise MeasurementError(
+            f"the launch has {plan.page_count:,} pages, and the limit for a file of "
+            f"{len(plan.file.buffer)} bytes is {most:,}",
+            path=plan.file.path,
+        )
 
 
 def _windows(plan: LaunchPlan) -> Iterator[_Side]:
