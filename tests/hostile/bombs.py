@@ -101,7 +101,7 @@ def large_pages_without_data(count: int) -> bytes:
 
 def empty_headers(count: int) -> bytes:
     """Headers of eight bytes, of a type that nobody knows."""
-    return _file(raw.header(0x800003FF, b"") * count)
+    return _file(raw.header(0x800003FF, b"") * count, b"")
 
 
 def alternating_headers(count: int) -> bytes:

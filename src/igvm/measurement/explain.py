@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 # Rows that are looked at together, to keep temporaries small.
 _ROWS = 1 << 14
 _MOST_PAGES = 1 << 13
-"""Pages with data that are shown one by one of headers with several, for any file; more are for
-each eight bytes of the file."""
+"""Pages that are shown one by one of headers with several, for any file; one more is for each eight
+bytes of the file."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,9 +74,9 @@ def explain(
     Args:
         plan: from `igvm.plan`.
         realm: what the VMM chooses for a Realm; needed for CCA.
-        every_page: a step for every page with data, every register and RTT entry, instead of one
-            for each run of pages of one kind at addresses that follow each other; pages of one
-            header that have no data stay together.
+        every_page: a step for every page, register and RTT entry, instead of one for each run of
+            pages of one kind at addresses that follow each other. Where there are more than 8,192
+            and one for each 8 bytes of the file, the pages of a header without data stay together.
 
     Raises:
         LoadError: the loader refuses the file.
@@ -85,23 +85,21 @@ def explain(
     """
     technology = technology_of(plan.platform)
     require_measured(plan, realm)
-    if every_page:
-        _require_few_pages(plan)
-    groups = _pages(plan) if every_page else _runs(plan)
+    groups = _pages(plan, joined=_has_many_pages(plan)) if every_page else _runs(plan)
     if technology.chain is not None:
         return _chained(plan, technology, groups, realm, every_page=every_page)
     return _hashed(plan, technology, groups)
 
 
-def _pages(plan: LaunchPlan) -> Iterator[Rows]:
-    """Every page of `plan` that has bytes as one row; the pages of a row that has none together."""
+def _pages(plan: LaunchPlan, *, joined: bool) -> Iterator[Rows]:
+    """Every page of `plan` as one row; if `joined`, the pages of a row without data together."""
     import numpy as np
 
     index = np.flatnonzero(plan.loads())
     for start in range(0, len(index), _ROWS):
         rows = plan.rows[index[start : start + _ROWS]].copy()
         loaded = rows["loaded"].copy()
-        is_joined = (rows["source"] == NO_SOURCE) & (loaded > 1)
+        is_joined = (rows["source"] == NO_SOURCE) & (loaded > 1) & joined
         rows["loaded"][is_joined] = 1
         for pages in windows(plan.with_rows(rows), np.ones(len(rows), bool)):
             shown = rows[pages.row]
@@ -111,15 +109,15 @@ def _pages(plan: LaunchPlan) -> Iterator[Rows]:
             yield from (shown[index : index + 1] for index in range(len(shown)))
 
 
-def _require_few_pages(plan: LaunchPlan) -> None:
-    """Refuse to go page by page through more pages than the size of the file allows.
+def _has_many_pages(plan: LaunchPlan) -> bool:
+    """Whether the rows with several pages have more of them than the size of the file allows.
 
     Raises:
-        MeasurementError: there are more; the error names the limit.
+        MeasurementError: those with data alone have; the error names the limit.
     """
     rows = plan.rows
-    several = plan.loads() & (rows["source"] != NO_SOURCE) & (rows["loaded"] > 1)
-    count = exact_sum(rows["loaded"][several])
+    several = plan.loads() & (rows["loaded"] > 1)
+    count = exact_sum(rows["loaded"][several & (rows["source"] != NO_SOURCE)])
     most = _MOST_PAGES + len(plan.file.buffer) // 8
     if count > most:
         raise MeasurementError(
@@ -127,6 +125,7 @@ def _require_few_pages(plan: LaunchPlan) -> None:
             f"{len(plan.file.buffer)} bytes is {most:,}",
             path=plan.file.path,
         )
+    return exact_sum(rows["loaded"][several]) > most
 
 
 def _runs(plan: LaunchPlan) -> Iterator[Rows]:

@@ -29,6 +29,8 @@ Kind = Literal["operation", "address", "contents", "context", "count", "order", 
 Basis = Literal["measurement", "plan"]
 """What two launches are compared by: what their measurements cover, or all that loaders do."""
 
+_MOST_PAGES = 1 << 20
+"""Pages that are compared for any file: 4 GiB; 16 more are for each byte of the file."""
 _MEASURED = (Operation.NORMAL, Operation.VP_CONTEXT)
 _FILLED = (
     *_MEASURED,
@@ -136,12 +138,15 @@ def first_difference(
         by: what to compare; None for the measurement where both launches have one, else the plan.
 
     Raises:
-        MeasurementError: the plans are for different platforms, or a context cannot be read.
+        MeasurementError: the plans are for different platforms, a context cannot be read, or the
+            pages are more than the size of a file allows.
     """
     if first.platform != second.platform:
         message = f"{first.platform.name} and {second.platform.name} have nothing in common"
         raise MeasurementError(message)
     by = by or basis_of(first, second)
+    for plan in (first, second):
+        _require_few_pages(plan)
     ours, theirs = (plan.with_rows(plan.rows[plan.loads()]) for plan in (first, second))
     difference = _loaded_difference(ours, theirs, by)
     if difference is None and by == "plan":
@@ -165,6 +170,21 @@ def _loaded_difference(first: LaunchPlan, second: LaunchPlan, by: Basis) -> Diff
         if parted < max(len(left.operation), len(right.operation)):
             return _parted(left, right, parted)
     return None
+
+
+def _require_few_pages(plan: LaunchPlan) -> None:
+    """Refuse a plan with more pages than the size of its file allows.
+
+    Raises:
+        MeasurementError: it has; the error names the limit.
+    """
+    most = _MOST_PAGES + 16 * len(plan.file.buffer)
+    if plan.page_count > most:
+        raise MeasurementError(
+            f"the launch has {plan.page_count:,} pages, and the limit for a file of "
+            f"{len(plan.file.buffer)} bytes is {most:,}",
+            path=plan.file.path,
+        )
 
 
 def _unloaded_difference(first: LaunchPlan, second: LaunchPlan) -> Difference | None:

@@ -53,7 +53,7 @@ def canonical(file: IgvmFile) -> IgvmFile:
 
     require_file(file)
     keep = (file.masks != 0) | (file.sections == Section.PLATFORM)
-    headers = EditableHeaders(file, np.flatnonzero(keep))
+    headers = EditableHeaders(file, None if keep.all() else np.flatnonzero(keep))
     _clear_padding(headers)
     _clear_reserved(headers)
     _clear_contexts(headers)
@@ -73,7 +73,7 @@ def _clear_padding(headers: EditableHeaders) -> None:
 
     rows = np.flatnonzero(headers.lengths & 7)
     length = headers.lengths[rows].astype(np.int64)
-    last = (headers.offset[rows] + 8 + length) // 8
+    last = (headers.offset[rows].astype(np.int64) + 8 + length) // 8
     bits = (length & 7).astype(np.uint64) * np.uint64(8)
     headers.section.view("<u8")[last] &= (np.uint64(1) << bits) - np.uint64(1)
 

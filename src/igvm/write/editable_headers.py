@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from igvm.errors import FormatError, ValidationError
 from igvm.file.context_columns import context_columns
 from igvm.file.header_extents import context_format, data_columns
-from igvm.spec.enums import OPTIONAL_BIT
+from igvm.spec.enums import OPTIONAL_BIT, PAST_TYPES
 from igvm.spec.isolation import CONTEXT_FORMATS
 from igvm.spec.registry import HEADERS, TYPE_OF
 from igvm.write.deduplication import References
@@ -52,11 +52,16 @@ class EditableHeaders:
         """
         import numpy as np
 
+        self.file = file
+        sections = file.sections
+        if index is None and bool((sections[1:] >= sections[:-1]).all()):
+            self._take_all()
+            self.references, self.counted = self._find_data()
+            return
         chosen = np.arange(len(file.types)) if index is None else index
         chosen = chosen[np.argsort(file.sections[chosen], kind="stable")]
-        self.file = file
-        self.index: NDArray[np.intp] = chosen
-        self.sections = file.sections[chosen]
+        self.index: NDArray[Any] = chosen
+        self.sections = sections[chosen]
         self.types = file.walk.types[chosen]
         self.lengths = file.lengths[chosen]
         old = file.walk.offsets[chosen].astype(np.int64) // 8
@@ -68,8 +73,21 @@ class EditableHeaders:
         whole[: len(file.section)] = np.frombuffer(file.section, np.uint8)
         take = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(old - new, words)
         self.section: NDArray[np.uint8] = whole.view("<u8")[take].view(np.uint8)
-        self.offset: NDArray[np.int64] = new * 8
+        self.offset: NDArray[Any] = new * 8
         self.references, self.counted = self._find_data()
+
+    def _take_all(self) -> None:
+        """Take every header where it is, so that nothing but their bytes is copied."""
+        import numpy as np
+
+        file = self.file
+        self.index = np.arange(len(file.types), dtype=np.int32)
+        self.sections, self.types, self.lengths = file.sections, file.walk.types, file.lengths
+        self.offset = file.walk.offsets
+        end = file.walk.end
+        # The last header's padding may be missing.
+        self.section = np.zeros(-(-end // 8) * 8, np.uint8)
+        self.section[:end] = np.frombuffer(file.section[:end], np.uint8)
 
     def rows(self, record: type[Record]) -> NDArray[np.intp]:
         """Which of the headers have the structure `record`."""
@@ -172,7 +190,7 @@ class EditableHeaders:
             contexts = context_columns(self.file)
             formats = contexts.format[np.searchsorted(contexts.index, self.index[rows])]
             counted = np.array(lists)[formats]
-        return self.offset[rows] + 8 + field, start, size, counted
+        return self.offset[rows].astype(np.int64) + 8 + field, start, size, counted
 
     def _require(self, rows: NDArray[np.intp], start: NDArray[Any], size: NDArray[Any]) -> None:
         """Refuse data that is not in the file."""
@@ -227,7 +245,10 @@ class EditableHeaders:
         """
         import numpy as np
 
-        is_known = np.isin(self.types & np.uint32(OPTIONAL_BIT - 1), list(HEADERS))
+        known = np.zeros(PAST_TYPES + 1, bool)
+        known[list(HEADERS)] = True
+        types = self.types & np.uint32(OPTIONAL_BIT - 1)
+        is_known = known[np.minimum(types, np.uint32(PAST_TYPES), out=types)]
         if is_known.all():
             return
         file = self.file

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from igvm.launch.plan import NO_SOURCE, PAGE
+from igvm.measurement.hashing_limit import require_bounded
 from igvm.measurement.host_axes import CONTEXT_ORDER, EMPTY_PAYLOAD
 from igvm.measurement.page_cache import parted
 from igvm.measurement.technology import Continuation, Technology
@@ -66,6 +67,7 @@ def payload(plan: LaunchPlan) -> Iterator[bytes | memoryview]:
 
 
 def _start(plan: LaunchPlan, _cache: ContentCache | None) -> hashlib._Hash:
+    require_bounded(plan, TECHNOLOGY)
     return _hashed(plan)
 
 

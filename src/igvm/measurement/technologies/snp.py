@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from igvm.launch.plan import NO_SOURCE
+from igvm.measurement.hashing_limit import require_bounded
 from igvm.measurement.host_axes import (
     AREA_PAGES,
     CONTEXT_ORDER,
@@ -114,6 +115,7 @@ def _chain(plan: LaunchPlan, _realm: RealmParameters | None) -> Iterator[bytes]:
 
 
 def _start(plan: LaunchPlan, cache: ContentCache | None) -> bytes:
+    require_bounded(plan, TECHNOLOGY)
     return digest(plan, None, cache)
 
 
