@@ -117,7 +117,7 @@ def test_crowded(name: str) -> None:
         for loader in LOADERS:
             lint(file, loader)
 
-    start = time.perf_counter()
+    start = time.process_time()
     peak = peak_memory(work)
-    assert time.perf_counter() - start < DAWDLE
+    assert time.process_time() - start < DAWDLE  # of this process: others may keep it waiting
     assert peak <= (16 << 20) + 400 * len(data)
