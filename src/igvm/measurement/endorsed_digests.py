@@ -39,7 +39,7 @@ _MOST_PAGES = 1 << 16
 """Pages beyond those that the file has room for, up to which a launch is measured to compare."""
 _MOST_VARIED = 256
 """The largest number of vCPUs for which every SEV_FEATURES is tried."""
-_MOST_WORK = 1_000_000
+_MOST_WORK = 250_000
 """What all families of VMSAs may cost together, in digests of a chain."""
 
 
@@ -281,18 +281,17 @@ class _Comparison:
         self, most: int, cpu: str | int | None, sev_features: int | None, *, is_as_in_file: bool
     ) -> list[Family]:
         """The VMSAs that KVM may build for any of the candidates."""
-        names = {each.loader.vmm.name for each in self._candidates if each.loader.vmm is not None}
         tails = Families(
             self._file, self._platform, most=most, cpu=cpu, sev_features=sev_features,
             as_in_file=is_as_in_file,
+            vmms={each.loader.vmm.name for each in self._candidates if each.loader.vmm is not None},
         )  # fmt: skip
         found, work = [], 0
         for tail in tails:
-            if not names.isdisjoint(tail.vmms):
-                work += tail.cost
-                if work > _MOST_WORK:
-                    break
-                found.append(tail)
+            work += tail.cost
+            if work > _MOST_WORK:
+                break
+            found.append(tail)
         return found
 
     def _own_vcpus(self) -> int:

@@ -32,7 +32,7 @@ from igvm.spec.enums import HeaderType, PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from igvm.file.view import IgvmFile
     from igvm.launch.axes import Axis, Host
@@ -162,6 +162,7 @@ class Families:
         firmware: take the VMSAs with which QEMU starts the firmware that the file has below 4 GiB
             by itself: the first vCPU in reset, the others where the firmware says, and none of
             them where it does not say.
+        vmms: who has KVM build the VMSAs, by name; None for all, and clouds.
 
     Attributes:
         signatures: the CPU signatures that are tried, each with how unlikely it is.
@@ -180,12 +181,14 @@ class Families:
         as_in_file: bool = False,
         contexts: Iterable[tuple[tuple[int, int], ...]] = (),
         firmware: bool = False,
+        vmms: Collection[str] | None = None,
     ) -> None:
         self._file, self._platform, self._most = file, platform, most
         self._contexts = list(contexts)
         self._of_firmware = firmware
         self._ap_start = RESET_VECTOR
-        self._vmms = tuple(_vmms())
+        self._vmms = tuple(vmm for vmm in _vmms() if vmms is None or vmm.name in vmms)
+        self._has_clouds = vmms is None and not firmware
         self._own: dict[int, SEVVMSA] = {}
         self._gpas: dict[int, int] = {}
         if firmware:
@@ -286,7 +289,7 @@ class Families:
             for recipe in self._of_kvm(unlikely, value, fpu, gpa):
                 if recipe.unlikely <= MOST_UNLIKELY:
                     yield recipe
-            is_cloud = is_real and not fpu and not self._of_firmware
+            is_cloud = is_real and not fpu and self._has_clouds
             for vmm, how in clouds.items() if is_cloud else ():
                 if unlikely * how <= MOST_UNLIKELY:
                     yield Recipe(unlikely * how, "kvm", value, fpu, gpa, None, None, (vmm,))
