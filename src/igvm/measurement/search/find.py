@@ -14,6 +14,7 @@ from igvm.errors import LoadError, MeasurementError
 from igvm.file.argument_kinds import require_digest, require_file
 from igvm.launch.kvm.vmsa_axes import CONTEXTS_AXIS, NOBODY
 from igvm.launch.loader_table import loader_names
+from igvm.launch.plan import PAGE
 from igvm.launch.processors import cpu_name, processor_words
 from igvm.measurement.measure import measure_plan
 from igvm.measurement.page_cache import ContentCache
@@ -158,7 +159,7 @@ def find(
     for part in parts:
         search.compare_pages(part)
     for part in parts:
-        if not search.is_out_of_work and part.families:
+        if part.families:
             search.compare_families(part)
     search.tell(MOST_WORK)
     fewest = min((len(match.deviations) for match in search.matches), default=0)
@@ -246,13 +247,15 @@ class _Part:
                 self.families.append(families)
         self.left = 0
         """Families for which no work was left."""
+        self.left_pages = 0
+        """Variations for which none was left."""
 
     @property
     def account(self) -> Account:
         """What was tried of it, for those who put it into words."""
         loaders = dict.fromkeys(way.loader for each in self.candidates for way in each.ways)
         families = self.families[0] if self.families else None
-        return Account(self.platform, list(loaders), families, self.left)
+        return Account(self.platform, list(loaders), families, self.left, self.left_pages)
 
 
 class _Search:
@@ -271,7 +274,6 @@ class _Search:
         self._progress = progress
         self.tell(0)
 
-    @property
     def is_out_of_work(self) -> bool:
         """Whether as much was done as a search does."""
         return self.work >= MOST_WORK
@@ -284,6 +286,9 @@ class _Search:
     def compare_pages(self, part: _Part) -> None:
         """Compare the digests of pages, with the contexts that are among them or with none."""
         for variation in part.candidates:
+            if self.is_out_of_work():
+                part.left_pages += 1
+                continue
             try:
                 self._compare_pages(part, variation)
             except (LoadError, MeasurementError) as error:
@@ -293,6 +298,9 @@ class _Search:
     def _compare_pages(self, part: _Part, variation: Variation) -> None:
         continuation = technology_of(part.platform).continuation
         self.tried += 1
+        # Pages that no bytes of the file are for cost work that a header asked for.
+        room = len(variation.plan.file.buffer) // PAGE
+        self.work += max(0, variation.plan.measured_pages - room)
         if not variation.open or continuation is None:
             made = measure_plan(variation.plan, realm=self.asked.realm, contents=self.contents)
             if made.digest == self.digest:
@@ -307,6 +315,9 @@ class _Search:
 
     def compare_families(self, part: _Part) -> None:
         """Compare the digests of pages with VMSAs after them, as long as there is work left."""
+        if self.is_out_of_work():
+            part.left = sum(len(families.recipes) for families in part.families)
+            return
         before = len(self.matches)
         found = [part.families[0].current] if before else []
         for families in part.families:
@@ -322,7 +333,7 @@ class _Search:
             ((families, family) for family in families) for families in part.families
         )
         for source, family in heapq.merge(*each_with_its_source, key=lambda item: item[1].unlikely):
-            if self.is_out_of_work:
+            if self.is_out_of_work():
                 part.left = sum(families.left for families in part.families)
                 return
             self._compare_family(part, family)

@@ -77,6 +77,8 @@ class Account(NamedTuple):
     families: Families | None
     left: int
     """Settings of VMSAs for which no work was left."""
+    left_pages: int = 0
+    """Ways of loading pages for which none was left."""
 
 
 def looked_at(asked: Asked, account: Account) -> list[str]:
@@ -118,6 +120,12 @@ def untried(
     found: list[Untried] = []
     accounts = list(accounts)
     for account in accounts:
+        if account.left_pages:
+            message = (
+                f"{account.left_pages:,} of the less likely ways of loading "
+                f"{account.platform.name}'s pages: a search is bounded"
+            )
+            found.append(Untried(message=message, parameter="names"))
         if account.left:
             message = (
                 f"{account.left:,} of the less likely settings of {account.platform.name}'s VMSAs: "
