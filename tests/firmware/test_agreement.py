@@ -183,6 +183,29 @@ def test_dumped_vmsas(mode: str, tmp_path: Path) -> None:
     assert not (tmp_path / "ours" / "vmsa3.bin").exists()
 
 
+@pytest.mark.parametrize(
+    ("cloud", "host"),
+    [
+        ("ec2", {"vmm": "ec2", "cpuid-order": "last"}),
+        ("gce", {"vmm": "gce", "empty-pages": "unmeasured"}),
+    ],
+    ids=["EC2", "GCE"],
+)
+def test_clouds(cloud: str, host: dict[str, str], tmp_path: Path) -> None:
+    """With what a cloud does otherwise the digests are those of its VMM type, and found."""
+    from sevsnpmeasure.guest import calc_launch_digest
+    from sevsnpmeasure.vmm_types import VMMType
+
+    path = tmp_path / "firmware.fd"
+    path.write_bytes(firmware())
+    expected = calc_launch_digest(judge.SEV_SNP, 4, 0, str(path), "", "", "", 1, "", VMMType[cloud])
+    file = igvm.open_firmware(path)
+    measurement = igvm.measure(file, "snp", loader="qemu-bios", vcpus=4, cpu="EPYC-v4", host=host)
+    assert expected == measurement.digest
+    (match,) = igvm.find(file, expected, names=["qemu-bios"]).matches
+    assert (4, host) == (match.vcpus, match.host)
+
+
 @pytest.mark.parametrize("pages", [1, 3])
 def test_sev_is_the_firmware(pages: int) -> None:
     """On plain SEV any firmware is measured as its bytes, whatever tables it has."""

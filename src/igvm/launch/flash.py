@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from igvm.launch.plan import PAGE
-from igvm.sources.ovmf import SEV_ES_RESET, guid_table, number
+from igvm.errors import FormatError
+from igvm.launch.plan import MEMORY, PAGE
+from igvm.sources.ovmf import SEV_ES_RESET, guid_table, number, sev_sections
 from igvm.spec.directive import PageData
 from igvm.spec.enums import HeaderType
 from igvm.spec.operations import Operation
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from igvm.file.view import IgvmFile
     from igvm.launch.plan import LaunchPlan
+    from igvm.sources.ovmf import SectionType
     from igvm.spec.enums import PlatformType
 
 FOUR_GIB = 1 << 32
@@ -67,6 +69,27 @@ def has_firmware(file: IgvmFile, platform: PlatformType) -> bool:
     is_last = pages[PageData.gpa] == FOUR_GIB - PAGE
     masks = pages[PageData.compatibility_mask][is_last]
     return any(int(mask) & file.platform_masks[platform] for mask in masks)
+
+
+def in_sections(plan: LaunchPlan, *types: SectionType) -> NDArray[np.bool_]:
+    """Which rows of `plan` lie in sections of these `types` of its firmware's SEV metadata.
+
+    Returns:
+        Shape (n,); none where it has no firmware or that has no metadata.
+    """
+    import numpy as np
+
+    rows = plan.rows
+    result = np.zeros(len(rows), bool)
+    try:
+        sections = sev_sections(Flash(plan).image)
+    except FormatError:
+        return result
+    for section in sections:
+        if section.type in types:
+            inside = (rows["gpa"] >= section.gpa) & (rows["gpa"] < section.gpa + section.size)
+            result |= inside & plan.of(*MEMORY)
+    return result
 
 
 def _flash_rows(plan: LaunchPlan) -> NDArray[np.intp]:

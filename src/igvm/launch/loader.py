@@ -191,9 +191,9 @@ class Loader(msgspec.Struct, frozen=True, kw_only=True):
         from igvm.launch.kvm.vmsa_axes import VMSA_AXES
 
         if self.takes_firmware:  # it has no contexts to hand over
-            from igvm.launch.kvm.vmsa_axes import CONTEXT_AXES
+            from igvm.launch.kvm.vmsa_axes import RDX_AXIS
 
-            return (*self.axes, *(axis for axis in VMSA_AXES if axis not in CONTEXT_AXES))
+            return (*self.axes, *(axis for axis in VMSA_AXES if axis is not RDX_AXIS))
         return (*self.axes, *VMSA_AXES)
 
     def __repr__(self) -> str:

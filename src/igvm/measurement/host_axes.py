@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.launch.axes import Axis, Choice
-from igvm.launch.firmware_sections import calling_areas
+from igvm.launch.flash import in_sections
 from igvm.launch.plan import MEMORY, NO_SOURCE, PAGE
+from igvm.sources.ovmf import SectionType
 from igvm.spec.enums import PageDataFlags
 from igvm.spec.operations import Operation
 
@@ -70,13 +71,17 @@ def _empty_unmeasured(plan: LaunchPlan) -> LaunchPlan:
 
 
 def _working_memory_unmeasured(plan: LaunchPlan) -> LaunchPlan:
-    """`plan` with pages without data unmeasured, but for the calling area of an SVSM."""
+    """`plan` with pages without data unmeasured, but for those that are no working memory.
+
+    The calling area of an SVSM and the place for the hashes of a kernel stay zero pages.
+    """
     empty = plan.of(Operation.NORMAL, Operation.ZERO) & (plan.rows["source"] == NO_SOURCE)
     if not empty.any():
         return plan
     rows = plan.rows.copy()
     rows["operation"][empty] = Operation.UNMEASURED
-    rows["operation"][empty & calling_areas(plan)] = Operation.ZERO
+    others = in_sections(plan, SectionType.SVSM_CAA, SectionType.SNP_KERNEL_HASHES)
+    rows["operation"][empty & others] = Operation.ZERO
     return plan.with_rows(rows)
 
 

@@ -57,7 +57,7 @@ class Continuation(NamedTuple):
     """From pages to a state."""
     entry: Callable[[bytes, int], bytes]
     """What of a VMSA goes into the measurement, prepared once: its page, its gpa."""
-    after: Callable[[Any, list[bytes]], Iterator[bytes]]
+    after: Callable[[Any, Iterable[bytes]], Iterator[bytes]]
     """The digests after no, one, two, ... entries."""
 
 

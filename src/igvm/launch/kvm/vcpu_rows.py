@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from igvm.launch.request import PlanRequest
 
 MOST_VCPUS = 1 << 16
+MOST_CONTEXTS = 4096
+"""vCPUs with contexts of their own; KVM has no more (Linux, arch/x86/kvm/Kconfig)."""
 
 _NO_COUNT = (
     "the number of vCPUs must be known: KVM measures a VMSA for each, and the file does not say "
@@ -97,6 +99,11 @@ def with_kvm_contexts(
         plan = needing(plan, "vcpus", _NO_COUNT)
     starts = {index: context_of(index, own, request.host) for index in indices}
     used = {own[start] for start in starts.values() if start is not None}
+    if len(used) > MOST_CONTEXTS:
+        message = (
+            f"the file has contexts for {len(used):,} vCPUs, and KVM has {MOST_CONTEXTS:,} at most"
+        )
+        return plan.refusing(Refusal(message))
     plan = _passed_over(plan, is_context, used, vmm, vcpus)
     if plan.refusals:
         return plan

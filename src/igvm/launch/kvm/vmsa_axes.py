@@ -216,9 +216,6 @@ VMM_AXIS = Axis(
     ),
 )
 
-CONTEXT_AXES = (VMM_AXIS, RDX_AXIS)
-"""Those that are about contexts of a file, and mean nothing without one."""
-
 VMSA_AXES = (VMM_AXIS, CONTEXTS_AXIS, FPU_AXIS, RDX_AXIS, VMSA_GPA_AXIS)
 """What hosts vary about VMSAs, whatever the loader."""
 

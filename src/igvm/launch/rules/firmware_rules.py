@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from igvm.checks.rule import Lazy, Place
 from igvm.errors import FormatError
+from igvm.launch.flash import Flash
 from igvm.launch.plan import PAGE
 from igvm.launch.rules.start_rules import RESET_PAGE
 from igvm.launch.rules.vmsa_rules import vmsas
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from igvm.checks.rule import Found
     from igvm.launch.lint.inspected_launch import InspectedLaunch
-
-_TABLE_PAGES = 32
-"""Pages below 4 GiB in which the tables are looked for: 128 KiB, more than the reset vector has."""
 
 
 def uncovered(inspected: InspectedLaunch) -> Found:
@@ -36,11 +34,14 @@ def uncovered(inspected: InspectedLaunch) -> Found:
 
     if inspected.platform != PlatformType.SEV_SNP or not _starts_in_firmware(inspected):
         return
-    image, header = _end_of_firmware(inspected)
+    if inspected.asked_for is None:
+        return
+    flash = Flash(inspected.asked_for)
     try:
-        sections = sev_sections(image)
+        sections = sev_sections(flash.image)
     except FormatError:
         return
+    header = int(flash.rows["header"][-1])
     starts, ends = _loaded(inspected)
     found: list[tuple[int, int, str]] = []
     for section in sections:
@@ -72,27 +73,6 @@ def _starts_in_firmware(inspected: InspectedLaunch) -> bool:
     row = int(first[0])
     base, rip = int(contexts.column("cs")["base"][row]), int(contexts.column("rip")[row])
     return (base + rip) // PAGE == RESET_PAGE // PAGE
-
-
-def _end_of_firmware(inspected: InspectedLaunch) -> tuple[bytes, int]:
-    """What the file loads just below 4 GiB, at most 128 KiB, and the header of the last page."""
-    import numpy as np
-
-    plan, rows = inspected.asked_for, inspected.of(HeaderType.PAGE_DATA)
-    pages: list[bytes] = []
-    header = -1
-    for number in range(_TABLE_PAGES):
-        gpa = np.uint64(RESET_PAGE - number * PAGE)
-        covering = rows[(rows["gpa"] <= gpa) & (gpa - rows["gpa"] < rows["pages"] * PAGE)]
-        if plan is None or not len(covering):
-            break
-        row = covering[-1]
-        source = int(row["source"])
-        if source >= 0:
-            source += int(gpa - row["gpa"])
-        pages.append(bytes(plan.content(source)).ljust(PAGE, b"\0"))
-        header = int(row["header"]) if header < 0 else header
-    return b"".join(reversed(pages)), header
 
 
 def _loaded(inspected: InspectedLaunch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -34,7 +34,7 @@ from igvm.measurement.technology_table import has_vmsas, technologies, technolog
 from igvm.spec.enums import PlatformType  # noqa: TC001 - msgspec reads annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from igvm.file.view import IgvmFile
     from igvm.launch.kernel_hashes import KernelHashes
@@ -47,6 +47,8 @@ ANY_VCPUS = range(1, 65)
 """Numbers of vCPUs that a search thinks of that is not told."""
 MOST_UNLIKELY_TOGETHER = 64
 """What of pages and VMSAs that are both unusual is not tried if it is less likely than this."""
+_MOST_PREPARED = 1 << 24
+"""Bytes of what is hashed for VMSAs that are kept while they are compared."""
 MOST_WORK = 6_000_000
 """Digests that a search compares, what making VMSAs costs included (`Family.cost`)."""
 
@@ -347,14 +349,18 @@ class _Search:
         continuation = technology_of(part.platform).continuation
         assert continuation is not None
         self.work += family.distinct * BUILDING
-        entries = [continuation.entry(page, gpa) for page, gpa in family.pages]
+        entries: Sequence[bytes] | None = None
+        size = len(continuation.entry(bytes(PAGE), 0))
+        if size * len(family.pages) <= _MOST_PREPARED:
+            entries = [continuation.entry(page, gpa) for page, gpa in family.pages]
         for variation, state in part.states:
             if all(way.firmware != family.firmware for way in variation.ways):
                 continue
             limit = MOST_UNLIKELY if variation.unlikely == 1 else MOST_UNLIKELY_TOGETHER
             if variation.unlikely * family.unlikely > limit and family.kind != "file":
                 continue
-            digests = continuation.after(state, entries)
+            each = (continuation.entry(page, gpa) for page, gpa in family.pages)
+            digests = continuation.after(state, each if entries is None else entries)
             next(digests)
             for count, digest in enumerate(digests, 1):
                 if digest == self.digest:
@@ -364,8 +370,8 @@ class _Search:
                         ways = variation.ways
                         way = next(each for each in ways if each.firmware == family.firmware)
                         self.near.append(vcpus_not_asked_for(part.platform, way, count))
-            self.tried += len(entries)
-            self.work += len(entries)
+            self.tried += len(family.pages)
+            self.work += len(family.pages)
         self.tell(self.work)
 
     def _found(self, variation: Variation, tail: Family | None, count: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from igvm.errors import FormatError
 from igvm.launch.directives import directives
@@ -70,6 +70,16 @@ Page = tuple[bytes, int]
 """A VMSA and its gpa."""
 
 
+class Pages(Protocol):
+    """VMSAs with their gpas, one after the other."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __iter__(self) -> Iterator[Page]:
+        """One after the other."""
+
+
 class Family(NamedTuple):
     """VMSAs one after the other; any number of them, from the first, may be measured."""
 
@@ -78,7 +88,7 @@ class Family(NamedTuple):
     where there are any, as KVM builds them. last: the same, and the last context for all vCPUs
     after it. reset: all vCPUs in reset. copies: the context of vCPU 0 for every vCPU, as KVM
     builds it."""
-    pages: tuple[Page, ...]
+    pages: Pages
     vmms: tuple[str, ...] = ()
     """Of all kinds but file: who has KVM build these, by name."""
     contexts: tuple[tuple[int, int], ...] = ()
@@ -188,16 +198,17 @@ class Families:
         self._of_firmware = firmware
         self._ap_start = RESET_VECTOR
         self._vmms = tuple(vmm for vmm in _vmms() if vmms is None or vmm.name in vmms)
-        self._has_clouds = vmms is None and not firmware
+        self._has_clouds = vmms is None
         self._own: dict[int, SEVVMSA] = {}
         self._gpas: dict[int, int] = {}
+        numbers: frozenset[int] = frozenset()
         if firmware:
             start = _firmware_ap_start(file, platform)
             self._ap_start = start or RESET_VECTOR
             self._most = most if start else min(most, 1)
             self._vmms = (QEMU,)
         else:
-            self._own, self._gpas = _own_contexts(file, platform)
+            self._own, self._gpas, numbers = _own_contexts(file, platform, most)
         own = self._own
         self._wanted = int(own[0].sev_features) if 0 in own else 0
         if platform == PlatformType.SEV_SNP:
@@ -210,8 +221,8 @@ class Families:
         self.signatures: Mapping[int, int] = known_signatures()
         if cpu is not None:
             self.signatures = dict.fromkeys(signatures_of(cpu), 1)
-        self._first = next(index for index in itertools.count() if index not in own)
-        self._last = max(own, default=-1) + 1
+        self._first = next(index for index in itertools.count() if index not in numbers)
+        self._last = max(numbers, default=-1) + 1
         self._starts = {index: vmsa for index, vmsa in own.items() if index < most}
         self._found: list[Recipe] = []
         self._recipes: list[Recipe] | None = None
@@ -409,7 +420,7 @@ def _key(family: Family, count: int) -> bytes:
     """What tells VMSAs of a family, all alike after the first `count`, from others, in short."""
     hasher = hashlib.blake2b(family.fpu.encode(), digest_size=16)
     before = None
-    for number, page in enumerate(family.pages[:count]):
+    for number, page in enumerate(itertools.islice(family.pages, count)):
         if page != before:
             hasher.update(number.to_bytes(4, "little"))
             hasher.update(page[0])
@@ -420,7 +431,7 @@ def _key(family: Family, count: int) -> bytes:
 
 def _merged(families: list[Family]) -> list[Family]:
     """`families` of one recipe, those of several VMMs that build the same as one."""
-    merged: dict[tuple[Page, ...], Family] = {}
+    merged: dict[Pages, Family] = {}
     for family in families:
         same = merged.get(family.pages)
         names = family.vmms if same is None else (*same.vmms, *family.vmms)
@@ -443,18 +454,24 @@ def _unlikely_values(axis: Axis, platform: PlatformType) -> dict[str, int]:
 
 
 def _own_contexts(
-    file: IgvmFile, platform: PlatformType
-) -> tuple[dict[int, SEVVMSA], dict[int, int]]:
-    """The contexts of the file by vCPU, and their addresses; of several for one the last counts."""
+    file: IgvmFile, platform: PlatformType, most: int
+) -> tuple[dict[int, SEVVMSA], dict[int, int], frozenset[int]]:
+    """The contexts of the file for the first `most` vCPUs; of several for one the last counts.
+
+    Returns:
+        The contexts by vCPU, their addresses, and the numbers of all vCPUs that have one.
+    """
     plan = directives(file, platform, file.platform_masks[platform])
+    rows = plan.rows[plan.from_headers(HeaderType.VP_CONTEXT)]
+    rows = rows[rows["loaded"] > 0]
+    numbers = rows["vp_index"].tolist()
+    last = {number: row for row, number in enumerate(numbers) if number < most}
     contexts: dict[int, SEVVMSA] = {}
     gpas: dict[int, int] = {}
-    for row in plan.rows[plan.from_headers(HeaderType.VP_CONTEXT)]:
-        if row["loaded"]:
-            vmsa = SEVVMSA.unpack_from(file.buffer, int(row["source"]))
-            contexts[int(row["vp_index"])] = vmsa
-            gpas[int(row["vp_index"])] = int(row["gpa"])
-    return contexts, gpas
+    for number, row in last.items():
+        contexts[number] = SEVVMSA.unpack_from(file.buffer, int(rows["source"][row]))
+        gpas[number] = int(rows["gpa"][row])
+    return contexts, gpas, frozenset(numbers)
 
 
 def _features(wanted: int, platform: PlatformType) -> dict[int, int]:
@@ -478,8 +495,14 @@ def _as_they_are(
     file: IgvmFile, contexts: tuple[tuple[int, int], ...], features: int | None, unlikely: int
 ) -> Family:
     """The contexts of the file, with other SEV_FEATURES or exactly as they are."""
-    made = {source: _own_page(file, source, features) for source, _ in contexts}
-    pages = tuple((made[source], gpa) for source, gpa in contexts)
+    pages: Pages
+    if features is None and len(contexts) > MOST_VCPUS:
+        pages = _PagesOfFile(file, contexts)
+        distinct = len({source for source, _ in contexts})
+    else:
+        made = {source: _own_page(file, source, features) for source, _ in contexts}
+        pages = tuple((made[source], gpa) for source, gpa in contexts)
+        distinct = len(made)
     return Family(
         "file",
         pages,
@@ -487,8 +510,22 @@ def _as_they_are(
         features=features,
         own=len(pages),
         unlikely=unlikely,
-        distinct=len(made),
+        distinct=distinct,
     )
+
+
+class _PagesOfFile:
+    """The contexts of a file as they are, each read when it comes: there may be very many."""
+
+    def __init__(self, file: IgvmFile, contexts: tuple[tuple[int, int], ...]) -> None:
+        self._file, self._contexts = file, contexts
+
+    def __len__(self) -> int:
+        return len(self._contexts)
+
+    def __iter__(self) -> Iterator[Page]:
+        for source, gpa in self._contexts:
+            yield _own_page(self._file, source, None), gpa
 
 
 def _own_page(file: IgvmFile, source: int, features: int | None) -> bytes:

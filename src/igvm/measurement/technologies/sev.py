@@ -14,7 +14,7 @@ from igvm.spec.enums import PlatformType
 from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from igvm.launch.plan import LaunchPlan
     from igvm.measurement.page_cache import ContentCache
@@ -75,7 +75,7 @@ def _entry(page: bytes, _gpa: int) -> bytes:
     return page
 
 
-def _after(state: hashlib._Hash, entries: list[bytes]) -> Iterator[bytes]:
+def _after(state: hashlib._Hash, entries: Iterable[bytes]) -> Iterator[bytes]:
     hasher = state.copy()
     yield hasher.digest()
     for entry in entries:

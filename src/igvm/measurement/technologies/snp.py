@@ -24,7 +24,7 @@ from igvm.spec.enums import PlatformType
 from igvm.spec.operations import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from igvm.launch.plan import LaunchPlan
     from igvm.measurement.page_cache import ContentCache
@@ -125,7 +125,7 @@ def _entry(page: bytes, gpa: int) -> bytes:
     return hashlib.sha384(page).digest() + tail
 
 
-def _after(running: bytes, entries: list[bytes]) -> Iterator[bytes]:
+def _after(running: bytes, entries: Iterable[bytes]) -> Iterator[bytes]:
     sha384 = hashlib.sha384
     yield running
     for entry in entries:
