@@ -188,9 +188,11 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("memory-map", TCG): Example(resting(area(0), parameter(MEMORY_MAP, 0)), FINE),
     ("memory-map", CH_KVM): Example(bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0)), FINE_RAM),
     ("memory-map", OPENVMM): Example(bytes_for(VBS, area(0), parameter(MEMORY_MAP, 0)), FINE_VBS),
-    ("map-room", QEMU_SNP): Example(
-        bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0), parameter(VP_COUNT, 0, 192), LOW_PAGE),
-        bytes_for(SNP, area(0), parameter(MEMORY_MAP, 0), LOW_PAGE),
+    ("map-room", TCG): Example(
+        bytes_for(
+            (SNP, NATIVE), area(0), parameter(MEMORY_MAP, 0), parameter(VP_COUNT, 0, 192), LOW_PAGE
+        ),
+        bytes_for((SNP, NATIVE), area(0), parameter(MEMORY_MAP, 0), LOW_PAGE),
     ),
     ("area-size", TCG): Example(resting(area(0, 1 << 31)), resting(area(0, 1 << 30))),
     ("area-empty", QEMU_SNP): Example(

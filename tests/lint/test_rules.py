@@ -230,7 +230,7 @@ def test_both_platforms_are_judged() -> None:
 
 def test_what_holds_for_every_loader() -> None:
     """A loader that declares a rule or two is judged for its platforms and its reader too."""
-    measured = igvm.loaders()["cloud-hypervisor-kvm"]
+    measured = igvm.loaders()["openvmm"]
     unmeasured = igvm.loaders()["qemu-tcg"]
     (rule, *_) = unmeasured.rules()
 

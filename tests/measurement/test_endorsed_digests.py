@@ -162,10 +162,7 @@ def test_pages_are_bounded() -> None:
 
 
 def test_vcpus_are_bounded() -> None:
-    """A file with a context for more vCPUs than are tried is no verdict where each must be there.
-
-    Where contexts of other vCPUs are passed over, fewer vCPUs are tried.
-    """
+    """A context for more vCPUs than are tried is no verdict where each vCPU must be there."""
     first, last = (raw.context(raw.at(0), gpa=VMSA_GPA, index=index) for index in (0, 1024))
     data = bytes_for(SNP, raw.policy(), first, last, id_block(), data=KVM_VMSA.pack())
     endorsed = only(igvm.parse(data), every_feature=False)

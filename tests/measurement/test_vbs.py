@@ -131,9 +131,7 @@ def test_more_registers_than_the_file_is_worth() -> None:
     """A long list that many contexts share would be hashed again and again."""
     registers = raw.register_list(*[0x20010] * 1000)
     file = file_for(VBS, *[raw.context(raw.at(0))] * 2000, data=registers)
-    with pytest.raises(
-        MeasurementError, match=r"more than 1,\d{3},\d{3} registers, the limit for a"
-    ):
+    with pytest.raises(MeasurementError, match=r"more than \d{3},\d{3} registers, the limit for a"):
         digest_of(file)
 
 

@@ -29,10 +29,7 @@ from igvm import KernelHashes, PlatformType
     ],
 )
 def test_a_guest_unlike_the_file(firmware_path: Path, vcpus: int, cpu: str, features: int) -> None:
-    """A file for two vCPUs of EPYC-Milan tells how many there were, of what, and how they ran.
-
-    A loader of IGVM files takes them from the contexts of the file.
-    """
+    """A file for two vCPUs of EPYC-Milan tells how many there were, of what, and how they ran."""
     digest = judge.digest(judge.SEV_SNP, firmware_path, vcpus=vcpus, cpu=cpu, features=features)
     names = [name for name in igvm.loaders() if name != "qemu-bios"]
     search = find(snp_file(firmware_path, 2, "EPYC-Milan"), digest, names=names)

@@ -309,6 +309,10 @@ def _context(left: _Side, right: _Side, index: int) -> Difference | None:
     """What differs in two contexts, field by field."""
     if isolation_of(left.plan.platform).context is None:
         return None
+    if left.plan.file.architecture == right.plan.file.architecture and (
+        _context_bytes(left, index) == _context_bytes(right, index)
+    ):
+        return None
     sides = [_fields(side, index) for side in (left, right)]
     if sides[0] == sides[1]:
         return None
@@ -319,6 +323,18 @@ def _context(left: _Side, right: _Side, index: int) -> Difference | None:
         second=_place(right, index),
         fields=_unlike(*sides),
     )
+
+
+def _context_bytes(side: _Side, index: int) -> bytes:
+    """The bytes that the fields of the context at `index` are made from."""
+    plan, source = side.plan, int(side.pages.source[index])
+    context = isolation_of(plan.platform).context
+    if context is VBS_CONTEXT:
+        from igvm.measurement.technologies.vbs import registers
+
+        header = int(plan.rows["header"][side.pages.row[index]])
+        return registers(plan, source, header).tobytes()
+    return bytes(plan.content(source, PAGE if context is None else context.record.SIZE))
 
 
 def _fields(side: _Side, index: int) -> dict[str, str]:

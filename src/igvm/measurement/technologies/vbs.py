@@ -35,8 +35,8 @@ _UNMEASURED = 4
 _READ_WRITE = 3
 _CHUNK = 48
 """Bytes of a register's chunk."""
-_REGISTER_COST = 2 << 10
-"""What hashing one counts as, in bytes."""
+_REGISTER_COST = 1 << 13
+"""What one counts as, in bytes that are hashed: it is also decoded and shown by others."""
 
 METADATA = {
     Operation.NORMAL: 0,
