@@ -57,11 +57,11 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
     with 1 if nothing is found in any file, and with 3 if a file cannot be read or none has digests
     of this size.
     """
-    firmware = launch_options["firmware"]
+    firmware: tuple[str, ...] = launch_options.pop("firmware")
     if not paths and not firmware:
         raise click.UsageError("Missing argument 'FILE...', or --firmware")
     requests = {
-        opened: launch_request(**launch_options | {"firmware": given})
+        opened: launch_request(**launch_options, firmware=given)
         for opened, given, wanted in (
             (open_file, (), paths),
             (open_firmware_input, firmware, firmware),

@@ -15,9 +15,11 @@ from igvm.launch.processors import cpu_name, processor_words
 from igvm.launch.request import PlanRequest
 from igvm.measurement.measure import measure_plan
 from igvm.measurement.page_cache import ContentCache, parted
+from igvm.measurement.search.file_contexts import MOST_VCPUS
 from igvm.measurement.search.find import Match
 from igvm.measurement.search.variations import Way
-from igvm.measurement.search.vmsa_families import MOST_VCPUS, Families, Family, family_words
+from igvm.measurement.search.vmsa_families import Families
+from igvm.measurement.search.vmsa_family import Family, family_words
 from igvm.measurement.technology_table import technologies, technology_of
 from igvm.spec.directive import SNPIDBlock, VBSMeasurement, VPContext
 from igvm.spec.enums import PlatformType

@@ -30,9 +30,11 @@ class Readable(Protocol):
 
     def fileno(self) -> int:
         """Its descriptor."""
+        ...
 
     def read(self, size: int = ..., /) -> bytes | None:
         """At most so many bytes; none at the end."""
+        ...
 
 
 class FileBytes(NamedTuple):

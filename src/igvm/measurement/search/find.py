@@ -19,17 +19,12 @@ from igvm.launch.processors import cpu_name, processor_words
 from igvm.measurement.measure import measure_plan
 from igvm.measurement.page_cache import ContentCache
 from igvm.measurement.realm import known
+from igvm.measurement.search.file_contexts import MOST_VCPUS
 from igvm.measurement.search.near_miss import NearMiss, pages_alike, vcpus_not_asked_for
 from igvm.measurement.search.search_account import Account, Asked, Untried, looked_at, untried
 from igvm.measurement.search.variations import Variation, Way, variations
-from igvm.measurement.search.vmsa_families import (
-    BUILDING,
-    MOST_UNLIKELY,
-    MOST_VCPUS,
-    Families,
-    Family,
-    family_words,
-)
+from igvm.measurement.search.vmsa_families import MOST_UNLIKELY, Families
+from igvm.measurement.search.vmsa_family import BUILDING, Family, family_words
 from igvm.measurement.technology_table import has_vmsas, technologies, technology_of
 from igvm.spec.enums import PlatformType  # noqa: TC001 - msgspec reads annotations
 

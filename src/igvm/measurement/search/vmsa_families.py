@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from igvm.errors import FormatError
-from igvm.launch.directives import directives
-from igvm.launch.flash import Flash
 from igvm.launch.kvm.clouds import CLOUDS
 from igvm.launch.kvm.vmm import FPU, VMM
 from igvm.launch.kvm.vmsa_axes import (
     CONTEXTS_AXIS,
     FPU_AXIS,
-    NOBODY,
     RDX_AXIS,
     VMM_AXIS,
     VMSA_GPA_AXIS,
@@ -25,10 +21,16 @@ from igvm.launch.kvm.vmsa_axes import (
     vmsa_gpa,
 )
 from igvm.launch.kvm.vmsa_rewriting import RESET_VECTOR, VMSA_GPA, kvm_reset_vmsa
-from igvm.launch.loader_table import loaders
 from igvm.launch.loaders.qemu_kvm import QEMU
-from igvm.launch.processors import cpu_name, known_signatures, signatures_of
-from igvm.spec.enums import HeaderType, PlatformType
+from igvm.launch.processors import known_signatures, signatures_of
+from igvm.measurement.search.file_contexts import (
+    MOST_VCPUS,
+    family_of_file,
+    firmware_ap_start,
+    own_contexts,
+)
+from igvm.measurement.search.vmsa_family import Family, Kind, Page, Pages, kvm_vmms
+from igvm.spec.enums import PlatformType
 from igvm.spec.vmsa import SEVVMSA, SEVFeatures
 
 if TYPE_CHECKING:
@@ -36,9 +38,7 @@ if TYPE_CHECKING:
 
     from igvm.file.view import IgvmFile
     from igvm.launch.axes import Axis, Host
-    from igvm.measurement.search.variations import Way
 
-Kind = Literal["file", "kvm", "last", "reset", "copies"]
 
 # Set or clear in any combination: VMMs and kernels that are not upstream's turn these on and off.
 _USUAL = (SEVFeatures.DEBUG_SWAP, SEVFeatures.RESTRICTED_INJECTION, SEVFeatures.SECURE_TSC)
@@ -58,87 +58,10 @@ _USUAL_BIT, _RARE_BIT, _PLAIN = 2, 8, 2
 """How much less likely SEV_FEATURES are for each such bit, and if only SNP is on."""
 MOST_UNLIKELY = 256
 """What is less likely than this is not tried: several odd things at once."""
-MOST_VCPUS = 1024
-"""The largest number of vCPUs that a search thinks of."""
 _MOST_KEPT = 2048
 """VMSAs that are kept for recipes to come."""
-BUILDING = 32
-"""What making a VMSA costs, in digests of a chain."""
 
 T = TypeVar("T")
-Page = tuple[bytes, int]
-"""A VMSA and its gpa."""
-
-
-class Pages(Protocol):
-    """VMSAs with their gpas, one after the other."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def __iter__(self) -> Iterator[Page]:
-        """One after the other."""
-
-
-class Family(NamedTuple):
-    """VMSAs one after the other; any number of them, from the first, may be measured."""
-
-    kind: Kind
-    """file: those of the file as they are. kvm: a VMSA for each vCPU, from the file's contexts
-    where there are any, as KVM builds them. last: the same, and the last context for all vCPUs
-    after it. reset: all vCPUs in reset. copies: the context of vCPU 0 for every vCPU, as KVM
-    builds it."""
-    pages: Pages
-    vmms: tuple[str, ...] = ()
-    """Of all kinds but file: who has KVM build these, by name."""
-    contexts: tuple[tuple[int, int], ...] = ()
-    """Of file: source and gpa of each."""
-    features: int | None = None
-    """SEV_FEATURES, where not those that the file asks for."""
-    cpu: int | None = None
-    """CPU signature of vCPUs in reset, where it counts."""
-    own: int = 0
-    """vCPUs from the first that have a context in the file."""
-    most: int = 0
-    """vCPUs up to the last that has a context in the file."""
-    fpu: str = ""
-    """The value of the axis `fpu`, where there is one."""
-    rdx: int | None = None
-    """The CPU signature in RDX of contexts that start in real mode, if not the file's."""
-    gpa: str = ""
-    """The value of the axis `vmsa-gpa`, where there is one."""
-    unlikely: int = 1
-    """How many times less likely it is than what loaders do."""
-    distinct: int = 1
-    """How many different VMSAs it has, at most."""
-    firmware: bool = False
-    """Whether they start firmware that the VMM was given, and the file has none of them."""
-
-    @property
-    def cost(self) -> int:
-        """What making and comparing it costs, in digests."""
-        return len(self.pages) + self.distinct * BUILDING
-
-    def host(self, way: Way, count: int) -> dict[str, str]:
-        """The first `count` VMSAs as values of axes, after the pages of `way`."""
-        if self.kind == "file":
-            is_same = not way.rebuilt and way.contexts == self.contexts
-            is_whole = count == len(self.pages) and self.features is None
-            moved = {VMSA_GPA_AXIS.name: self.gpa} if self.gpa else {}
-            return moved if is_same and is_whole else {VMM_AXIS.name: NOBODY, **moved}
-        host = {}
-        vmm = _vmm_of(way)
-        if vmm is None or vmm.name not in self.vmms:
-            host[VMM_AXIS.name] = _host_value(self.vmms[0])
-        if self.kind in {"reset", "copies"} or (self.kind == "last" and count > self.own):
-            host[CONTEXTS_AXIS.name] = self.kind
-        if self.fpu:
-            host[FPU_AXIS.name] = self.fpu
-        if self.rdx is not None:
-            host[RDX_AXIS.name] = rdx_value(self.rdx)
-        if self.gpa:
-            host[VMSA_GPA_AXIS.name] = self.gpa
-        return host
 
 
 class Recipe(NamedTuple):
@@ -197,18 +120,18 @@ class Families:
         self._contexts = list(contexts)
         self._of_firmware = firmware
         self._ap_start = RESET_VECTOR
-        self._vmms = tuple(vmm for vmm in _vmms() if vmms is None or vmm.name in vmms)
+        self._vmms = tuple(vmm for vmm in kvm_vmms() if vmms is None or vmm.name in vmms)
         self._has_clouds = vmms is None
         self._own: dict[int, SEVVMSA] = {}
         self._gpas: dict[int, int] = {}
         numbers: frozenset[int] = frozenset()
         if firmware:
-            start = _firmware_ap_start(file, platform)
+            start = firmware_ap_start(file, platform)
             self._ap_start = start or RESET_VECTOR
             self._most = most if start else min(most, 1)
             self._vmms = (QEMU,)
         else:
-            self._own, self._gpas, numbers = _own_contexts(file, platform, most)
+            self._own, self._gpas, numbers = own_contexts(file, platform, most)
         own = self._own
         self._wanted = int(own[0].sev_features) if 0 in own else 0
         if platform == PlatformType.SEV_SNP:
@@ -247,12 +170,12 @@ class Families:
             choices: list[tuple[int | None, int]] = [(None, 1), *whole]
             for value, unlikely in choices:
                 self._current = self._as_it_is(self._wanted if value is None else value)
-                yield _as_they_are(self._file, sequence, value, unlikely)
+                yield family_of_file(self._file, sequence, value, unlikely)
             for choice in gpas if whole else ():
                 moved = tuple((source, choice.change(gpa)) for source, gpa in sequence)
                 if moved != sequence:
                     self._current = self._as_it_is(self._wanted)
-                    family = _as_they_are(self._file, moved, None, choice.unlikely)
+                    family = family_of_file(self._file, moved, None, choice.unlikely)
                     yield family._replace(contexts=sequence, gpa=choice.value)
 
     def __iter__(self) -> Iterator[Family]:
@@ -439,39 +362,9 @@ def _merged(families: list[Family]) -> list[Family]:
     return list(merged.values())
 
 
-def _firmware_ap_start(file: IgvmFile, platform: PlatformType) -> int | None:
-    """Where firmware below 4 GiB has all vCPUs but the first start, if it says so."""
-    flash = Flash(directives(file, platform, file.platform_masks[platform]))
-    try:
-        return flash.ap_start() if len(flash.rows) else None
-    except FormatError:
-        return None
-
-
 def _unlikely_values(axis: Axis, platform: PlatformType) -> dict[str, int]:
     """The values of `axis` on `platform` and how unlikely each is; an empty one for the usual."""
     return {"": 1, **{choice.value: choice.unlikely for choice in axis.on(platform)}}
-
-
-def _own_contexts(
-    file: IgvmFile, platform: PlatformType, most: int
-) -> tuple[dict[int, SEVVMSA], dict[int, int], frozenset[int]]:
-    """The contexts of the file for the first `most` vCPUs; of several for one the last counts.
-
-    Returns:
-        The contexts by vCPU, their addresses, and the numbers of all vCPUs that have one.
-    """
-    plan = directives(file, platform, file.platform_masks[platform])
-    rows = plan.rows[plan.from_headers(HeaderType.VP_CONTEXT)]
-    rows = rows[rows["loaded"] > 0]
-    numbers = rows["vp_index"].tolist()
-    last = {number: row for row, number in enumerate(numbers) if number < most}
-    contexts: dict[int, SEVVMSA] = {}
-    gpas: dict[int, int] = {}
-    for number, row in last.items():
-        contexts[number] = SEVVMSA.unpack_from(file.buffer, int(rows["source"][row]))
-        gpas[number] = int(rows["gpa"][row])
-    return contexts, gpas, frozenset(numbers)
 
 
 def _features(wanted: int, platform: PlatformType) -> dict[int, int]:
@@ -491,51 +384,6 @@ def _features(wanted: int, platform: PlatformType) -> dict[int, int]:
     return values
 
 
-def _as_they_are(
-    file: IgvmFile, contexts: tuple[tuple[int, int], ...], features: int | None, unlikely: int
-) -> Family:
-    """The contexts of the file, with other SEV_FEATURES or exactly as they are."""
-    pages: Pages
-    if features is None and len(contexts) > MOST_VCPUS:
-        pages = _PagesOfFile(file, contexts)
-        distinct = len({source for source, _ in contexts})
-    else:
-        made = {source: _own_page(file, source, features) for source, _ in contexts}
-        pages = tuple((made[source], gpa) for source, gpa in contexts)
-        distinct = len(made)
-    return Family(
-        "file",
-        pages,
-        contexts=contexts,
-        features=features,
-        own=len(pages),
-        unlikely=unlikely,
-        distinct=distinct,
-    )
-
-
-class _PagesOfFile:
-    """The contexts of a file as they are, each read when it comes: there may be very many."""
-
-    def __init__(self, file: IgvmFile, contexts: tuple[tuple[int, int], ...]) -> None:
-        self._file, self._contexts = file, contexts
-
-    def __len__(self) -> int:
-        return len(self._contexts)
-
-    def __iter__(self) -> Iterator[Page]:
-        for source, gpa in self._contexts:
-            yield _own_page(self._file, source, None), gpa
-
-
-def _own_page(file: IgvmFile, source: int, features: int | None) -> bytes:
-    """The context of the file at `source`, or zeroes without one, with other SEV_FEATURES."""
-    page = bytes(file.buffer[source : source + SEVVMSA.SIZE]) if source >= 0 else bytes(4096)
-    if features is None:
-        return page
-    return SEVVMSA.unpack_from(page).replace(sev_features=SEVFeatures(features)).pack()
-
-
 def _pages(
     built: dict[int, Page], resets: tuple[Page, Page], most: int, host: Host
 ) -> tuple[Page, ...]:
@@ -553,67 +401,3 @@ def _pages(
     return tuple(
         resets[index > 0] if start is None else built[start] for index, start in enumerate(starts)
     )
-
-
-def _vmms() -> list[VMM]:
-    """Every VMM that takes contexts to KVM."""
-    vmms = (
-        loader.vmm
-        for loader in loaders().values()
-        if loader.vmm is not None and not loader.takes_firmware
-    )
-    return list(dict.fromkeys(vmms))
-
-
-def _host_value(name: str) -> str:
-    """What the axis `vmm` calls the VMM called `name`."""
-    return next(vmm.host_value for vmm in (*_vmms(), *CLOUDS) if vmm.name == name)
-
-
-def rdx_value(signature: int) -> str:
-    """What the axis `rdx` calls a CPU signature."""
-    return cpu_name(signature).lower()
-
-
-def _vmm_of(way: Way) -> VMM | None:
-    """Who has KVM build the VMSAs in the loader of `way`."""
-    return loaders()[way.loader].vmm if way.rebuilt else None
-
-
-def family_words(way: Way, tail: Family, count: int) -> Iterator[str]:
-    """What about the first `count` VMSAs of `tail` is otherwise than in the loader of `way`."""
-    if tail.kind == "file":
-        if way.rebuilt or way.contexts != tail.contexts:
-            yield VMM_AXIS.choice(NOBODY).words
-        if count < len(tail.pages):
-            yield f"{count} of the file's {len(tail.pages)} VMSAs measured"
-        if tail.features is not None:
-            yield f"SEV_FEATURES are {tail.features:#x}"
-        if tail.gpa:
-            yield VMSA_GPA_AXIS.choice(tail.gpa).words
-        return
-    vmm = _vmm_of(way)
-    if vmm is None:
-        yield VMM_AXIS.choice(tail.host(way, count)[VMM_AXIS.name]).words
-    elif vmm.name not in tail.vmms:
-        yield vmsa_words(tail.vmms[0])
-    if tail.gpa:
-        yield VMSA_GPA_AXIS.choice(tail.gpa).words
-    if tail.fpu:
-        yield FPU_AXIS.choice(tail.fpu).words
-    if tail.rdx is not None:
-        yield f"the contexts have the CPU signature of {cpu_name(tail.rdx)} in RDX"
-    if tail.kind == "last" and count > tail.own:
-        yield f"vCPU {tail.own} and up start as vCPU {tail.own - 1} does"
-    elif tail.kind in {"reset", "copies"}:
-        yield CONTEXTS_AXIS.choice(tail.kind).words
-    elif count < tail.most and vmm is not None and vmm.dropped is not None:
-        yield f"contexts for vCPU {count} and up are passed over"
-
-
-def vmsa_words(name: str) -> str:
-    """That VMSAs are those of a VMM, by its name."""
-    cloud = next((vmm for vmm in CLOUDS if vmm.name == name), None)
-    if cloud is not None:
-        return VMM_AXIS.choice(cloud.host_value).words
-    return f"the VMSAs are as for {name}"
