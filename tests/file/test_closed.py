@@ -28,6 +28,7 @@ ARGUMENTS: dict[str, Callable[[igvm.Header[Any], Path], tuple[Any, ...]]] = {
     "data": lambda header, _path: (header,),
     "filter": lambda _header, _path: ("snp",),
     "header": lambda _header, _path: (0,),
+    "lengths_of": lambda _header, _path: (slice(0, 1),),
     "save": lambda _header, path: (path / "out.igvm",),
     "table": lambda _header, _path: (igvm.PageData,),
     "to_bytes": lambda _header, _path: (),

@@ -71,6 +71,9 @@ class Rule(msgspec.Struct, frozen=True):
     """Why it matters and what to do, for the documentation; from the body's docstring."""
 
 
+_BLOCK = 1 << 16
+"""Headers that are looked at together."""
+
 SPEC_RULES: dict[str, Rule] = {}
 """Every rule of the specification by its name, in the order they are checked."""
 
@@ -93,6 +96,41 @@ def rule(name: str, severity: Severity, words: str, source: str) -> Callable[[Bo
         return body
 
     return declare
+
+
+class _Positions:
+    """Where something holds among all headers of a file, found when it is asked for."""
+
+    def __init__(self, where: NDArray[np.bool_]) -> None:
+        import numpy as np
+
+        self._where = where
+        self._count = int(np.count_nonzero(where))
+        self._found: list[int] = []
+        self._next = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, row: int) -> int:
+        import numpy as np
+
+        while len(self._found) <= row and self._next < len(self._where):
+            block = np.flatnonzero(self._where[self._next : self._next + _BLOCK])
+            self._found += (block + self._next).tolist()
+            self._next += _BLOCK
+        return self._found[row]
+
+
+def all_headers(where: NDArray[np.bool_], describe: str) -> Iterator[Many]:
+    """The headers of a file at which `where` holds, which may be very many.
+
+    Args:
+        where: which of all headers break the rule, shape (n,), bool.
+        describe: as in Many.
+    """
+    if where.any():
+        yield Many(_Positions(where), "", describe)
 
 
 def headers(

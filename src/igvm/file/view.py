@@ -118,7 +118,7 @@ class HeaderView:
             message = f"a table is of the structure of a header, such as igvm.PageData; not {given}"
             raise ValidationError(message, path=file.path)
         index = self._select(file.types == kind)
-        is_whole = file._lengths(index) == record.SIZE  # noqa: SLF001 - a view of that file
+        is_whole = file.lengths_of(index) == record.SIZE
         if not is_whole.all():
             index = index[is_whole]
         return Table(record, file.section, file.section_offset, index, file.walk.offsets[index])
@@ -255,10 +255,16 @@ class IgvmFile(HeaderView):
     @property
     def lengths(self) -> NDArray[np.uint32]:
         """The length field of every header; computed when asked for."""
-        return self._lengths(slice(None))
+        import numpy as np
 
-    def _lengths(self, chosen: Any) -> NDArray[np.uint32]:
-        """The length field of the headers at `chosen`."""
+        lengths = np.empty(len(self.walk.offsets), np.uint32)
+        for start in range(0, len(lengths), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            lengths[block] = self.lengths_of(block)
+        return lengths
+
+    def lengths_of(self, chosen: Any) -> NDArray[np.uint32]:
+        """The length field of the headers at `chosen`, an array of positions or a slice."""
         import numpy as np
 
         words = np.frombuffer(self.section[: len(self.section) & ~3], "<u4")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Addresses = NDArray[np.uint64]
     Positions = NDArray[np.intp]
+    Headers = NDArray[np.int32]
 
 _LAST_ADDRESS = (1 << 64) - 1
 _BLOCK = 1 << 16
@@ -99,25 +100,26 @@ def joined(parts: Sequence[AddressRanges]) -> AddressRanges:
     )
 
 
-def overlaps(ranges: AddressRanges, bits: Iterable[int]) -> tuple[Positions, Positions]:
+def overlaps(ranges: AddressRanges, bits: Iterable[int]) -> tuple[Headers, Headers]:
     """Headers whose memory overlaps that of an earlier header with one of `bits` in common.
 
     Returns:
         The later headers, ascending, each once, and for each an earlier header that it meets;
-        both of shape (m,), intp.
+        both of shape (m,), int32.
     """
     import numpy as np
 
     start = ranges.start
     is_sorted = bool((start[1:] >= start[:-1]).all())
     order = None if is_sorted else np.argsort(start, kind="stable")
-    later, earlier = [ranges.index[:0]], [ranges.index[:0]]
+    later, earlier = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     if any(len(before) for before, _ in _meetings(ranges, order, None)):
         for bit in bits:
             for before, after in _meetings(ranges, order, bit):
                 headers, met = ranges.index[after], ranges.index[before]
-                later.append(np.maximum(headers, met))
-                earlier.append(np.minimum(headers, met))
+                # Half as wide, for a million of them: no file has 2^31 headers.
+                later.append(np.maximum(headers, met).astype(np.int32))
+                earlier.append(np.minimum(headers, met).astype(np.int32))
     both = np.concatenate(later)
     del later
     if bool((both[1:] > both[:-1]).all()):

@@ -57,7 +57,10 @@ class InspectedFile:
         """The type of every header, shape (n,), uint32; PAST_TYPES for those above all ranges."""
         import numpy as np
 
-        return np.minimum(self.file.types, np.uint32(PAST_TYPES))
+        types = self.file.types
+        if int(types.max(initial=0)) <= PAST_TYPES:
+            return types
+        return np.minimum(types, np.uint32(PAST_TYPES))
 
     @functools.cached_property
     def kinds(self) -> frozenset[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.checks.finding import Severity
-from igvm.checks.rule import Lazy, Many, Place, headers, rule
+from igvm.checks.rule import Lazy, Many, Place, all_headers, rule
 from igvm.spec.enums import OPTIONAL_BIT, PAST_TYPES, SECTION_RANGES, HeaderType, Section
 from igvm.spec.registry import HEADERS
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from igvm.checks.rule import Found
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+_BLOCK = 1 << 16
+"""Headers that are looked at together."""
 
 _FORBIDDEN = (HeaderType.INVALID, HeaderType.RESERVED_DO_NOT_USE)
 _HARMLESS = (HeaderType.CORIM_DOCUMENT, HeaderType.CORIM_SIGNATURE, HeaderType.VERSION_STRING)
@@ -187,7 +190,7 @@ def type_forbidden(inspected: InspectedFile) -> Found:
     of 0x306.
     """
     is_forbidden = _has_type(inspected, _FORBIDDEN)
-    yield from headers(inspected.file.index, is_forbidden, describe="it must not be used")
+    yield from all_headers(is_forbidden, "it must not be used")
 
 
 @rule(
@@ -202,7 +205,7 @@ def type_unknown(inspected: InspectedFile) -> Found:
     The header may come from a newer revision of the format, or be damaged.
     """
     is_refused = _is_unknown(inspected) & ~_is_optional(inspected)
-    yield from headers(inspected.file.index, is_refused, describe="the type is not known")
+    yield from all_headers(is_refused, "the type is not known")
 
 
 @rule(
@@ -217,7 +220,7 @@ def type_unknown_optional(inspected: InspectedFile) -> Found:
     The igvm crate up to 0.5.0 doesn't implement it and refuses every file with such a header.
     """
     is_skipped = _is_unknown(inspected) & _is_optional(inspected)
-    yield from headers(inspected.file.index, is_skipped, describe="the type is not known")
+    yield from all_headers(is_skipped, "the type is not known")
 
 
 @rule(
@@ -239,7 +242,7 @@ def type_range(inspected: InspectedFile) -> Found:
         has_section[types.start : types.stop] = True
     has_section[HeaderType.INVALID] = True  # breaks a rule of its own
     is_stray = ~has_section[inspected.capped_types]
-    yield from headers(inspected.file.index, is_stray, describe="the type is in no range")
+    yield from all_headers(is_stray, "the type is in no range")
 
 
 @rule(
@@ -258,15 +261,20 @@ def header_length(inspected: InspectedFile) -> Found:
     size_of_type = np.zeros(PAST_TYPES + 1, np.uint32)
     for header_type, spec in HEADERS.items():
         size_of_type[header_type] = 0 if spec.record is None else spec.record.SIZE
-    size = size_of_type[inspected.capped_types]
-    wrong = np.flatnonzero((size != 0) & (inspected.file.lengths != size))
+    file, types = inspected.file, inspected.capped_types
+    found = []
+    for start in range(0, len(types), _BLOCK):
+        size = size_of_type[types[start : start + _BLOCK]]
+        lengths = file.lengths_of(slice(start, start + _BLOCK))
+        found.append(np.flatnonzero((size != 0) & (lengths != size)) + start)
+    wrong = np.concatenate(found) if found else np.empty(0, np.intp)
 
     def place(number: int) -> Place:
         index = int(wrong[number])
         header = inspected.file.header(index)
         length = len(header.body)
         return Place(
-            f"length is {length} and not {int(size[index])}",
+            f"length is {length} and not {int(size_of_type[types[index]])}",
             index,
             header=header.name,
             field="length",
@@ -292,4 +300,4 @@ def optional_bit(inspected: InspectedFile) -> Found:
     """
     is_essential = _has_type(inspected, HEADERS.keys() - set(_HARMLESS))
     is_skipped = is_essential & _is_optional(inspected)
-    yield from headers(inspected.file.index, is_skipped, describe="the optional bit is set")
+    yield from all_headers(is_skipped, "the optional bit is set")
