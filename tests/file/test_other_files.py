@@ -159,18 +159,24 @@ AT, SECOND = TWICE.index(GUEST), TWICE.rindex(GUEST)
 DLLS = {
     "one": (
         dll.dll({1: GUEST}),
-        f" with one in it, resource VMFW/1 at {dll.dll({1: GUEST}).index(GUEST):#x}: "
-        "igvm.open_inside reads it",
+        (
+            f" with one in it, resource VMFW/1 at {dll.dll({1: GUEST}).index(GUEST):#x}: "
+            "igvm.open_inside reads it"
+        ),
     ),
     "one of several": (
         dll.dll({13500: OTHER, 13510: GUEST}),
-        " with one in it, resource VMFW/13510 at "
-        f"{dll.dll({13500: OTHER, 13510: GUEST}).index(GUEST):#x}: igvm.open_inside reads it",
+        (
+            " with one in it, resource VMFW/13510 at "
+            f"{dll.dll({13500: OTHER, 13510: GUEST}).index(GUEST):#x}: igvm.open_inside reads it"
+        ),
     ),
     "two": (
         TWICE,
-        " with 2 in it, of which one has to be copied out: "
-        f"VMFW/1 at {AT:#x} ({len(GUEST)} bytes), VMFW/2 at {SECOND:#x} ({len(GUEST)} bytes)",
+        (
+            " with 2 in it, of which one has to be copied out: "
+            f"VMFW/1 at {AT:#x} ({len(GUEST)} bytes), VMFW/2 at {SECOND:#x} ({len(GUEST)} bytes)"
+        ),
     ),
     "six": (
         dll.dll(dict.fromkeys(range(6), GUEST)),

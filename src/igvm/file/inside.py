@@ -6,9 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from igvm.errors import FormatError
-from igvm.file.other_files import igvm_resources, is_igvm
-from igvm.file.read import bytes_wanted, view
-from igvm.sources.compression import Decompressed, compression_of
+from igvm.file.read import bytes_wanted, is_igvm, view
 from igvm.storage.file_bytes import START, FileBytes, file_bytes, read
 
 if TYPE_CHECKING:
@@ -47,6 +45,9 @@ def inside(data: FileBytes, path: str | None) -> FileBytes:
     """
     if data.has_more or is_igvm(data.buffer):
         return data
+    from igvm.file.other_files import igvm_resources  # loaded for what is no IGVM file only
+    from igvm.sources.compression import compression_of
+
     compression = compression_of(data.buffer)
     if compression is not None:
         return _decompressed(data, compression, path)
@@ -68,6 +69,8 @@ def _decompressed(data: FileBytes, compression: Compression, path: str | None) -
     Raises:
         FormatError: they are damaged, or become too much.
     """
+    from igvm.sources.compression import Decompressed
+
     decoding = compression.decoding()
     if decoding is None:
         return data

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from igvm.errors import FormatError
+from igvm.file.read import is_igvm
 from igvm.sources.file_kinds import file_kind, pe_kind
 from igvm.sources.pe import pe_image, resources
-from igvm.spec.fixed import MAGIC
 
 if TYPE_CHECKING:
     from igvm.sources.pe import Resource
@@ -22,11 +22,6 @@ _SCHEMA = re.compile(rb'"schema"\s*:\s*"igvm\.([a-z]+)/[0-9]+"')
 _SCHEMA_WITHIN = 256
 """Bytes at the start of our JSON that name its schema."""
 _NOT = "this is not an IGVM file"
-
-
-def is_igvm(data: memoryview) -> bool:
-    """Whether `data` starts as an IGVM file."""
-    return bytes(data[:4]) == MAGIC.to_bytes(4, "little")
 
 
 def igvm_resources(data: memoryview) -> list[Resource]:

@@ -76,6 +76,11 @@ def view(data: FileBytes, path: str | None) -> IgvmFile:
     return file
 
 
+def is_igvm(data: memoryview) -> bool:
+    """Whether `data` starts as an IGVM file."""
+    return bytes(data[:4]) == MAGIC.to_bytes(4, "little")
+
+
 def bytes_wanted(start: bytes) -> int:
     """Bytes to read of what starts so and may have no end: none more where that is no file."""
     if len(start) < FixedHeaderV1.SIZE:

@@ -517,6 +517,7 @@ def _fixed_header(buffer: memoryview, path: str | None) -> FixedHeaderV1 | Fixed
 
 def _hint_of_other(buffer: memoryview) -> str:
     """What a file is that is no IGVM file."""
-    from igvm.file.other_files import is_igvm, other_file_hint
+    from igvm.file.other_files import other_file_hint
+    from igvm.file.read import is_igvm
 
     return "the file is cut short" if is_igvm(buffer) else other_file_hint(buffer)
