@@ -44,6 +44,7 @@ _PUBLIC = {
     ),
     "file.context": ("VBSContext",),
     "file.header": ("Header",),
+    "file.inside": ("open_inside",),
     "file.platforms": (
         "Platform",
         "Platforms",

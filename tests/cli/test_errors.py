@@ -82,7 +82,7 @@ def test_unreadable(run: Run, arguments: list[str]) -> None:
     result = run(*arguments, "none.igvm", *rest)
     assert (
         "igvm: none.igvm+0x0: FIXED_HEADER.magic: magic is 0x68746f6e and not 0x4d564749\n"
-        "hint: this is not an IGVM file\n"
+        "hint: this is not an IGVM file but text\n"
     ) == result.stderr
     assert ("", 3) == (result.stdout, result.exit_code)
 

@@ -30,7 +30,8 @@ def open(path: str | os.PathLike[str], *, strict: bool = False, copy: bool = Fal
 
     While it is mapped nobody may make the file shorter: the system kills a process that touches
     pages which are gone (SIGBUS). What is no regular file is read; of a pipe or a device, which
-    may have no end, no more than 1 MiB beyond the total_file_size of its fixed header.
+    may have no end, no more than 1 MiB beyond the total_file_size of its fixed header. A file that
+    is compressed, or inside a DLL, is read by `igvm.open_inside`.
 
     Raises:
         OSError: the file cannot be opened.

@@ -160,12 +160,15 @@ def _check(path: str, rule_sets: tuple[str, ...], judge: Callable[[IgvmFile], Ch
     """
     from igvm import report
     from igvm.errors import FormatError
+    from igvm.file.inside import inside
     from igvm.file.read import view
     from igvm.storage.file_bytes import START
 
+    name = STDIN if path == "-" else path
     data = input_bytes(path)
     try:
-        file = view(data, STDIN if path == "-" else path)
+        data = inside(data, name)
+        file = view(data, name)
     except FormatError as error:
         if data.has_more and len(data.buffer) > START:
             raise  # what follows is not known, and a verdict is about a whole file

@@ -23,7 +23,7 @@ from igvm.cli.launch_options import (
 from igvm.cli.launch_request import launch_request
 from igvm.cli.messages import FOUND, UNREADABLE, USAGE, complain, complain_of, os_message
 from igvm.cli.options import JSON, OPTIONAL_FILES
-from igvm.cli.streams import open_file, print_json, print_lines, progress_bar
+from igvm.cli.streams import open_and_say, print_json, print_lines, progress_bar
 from igvm.cli.unused_options import refuse_unsearched
 from igvm.cli.verb import verb
 
@@ -63,7 +63,7 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
     requests = {
         opened: launch_request(**launch_options, firmware=given)
         for opened, given, wanted in (
-            (open_file, (), paths),
+            (open_and_say, (), paths),
             (open_firmware_input, firmware, firmware),
         )
         if wanted
@@ -78,7 +78,7 @@ def command(*, digest: bytes, paths: tuple[str, ...], json: str, **launch_option
     files: list[FileSearch] = []
     searched: set[PlatformType] = set()
     has_unreadable, refused_code = False, 0
-    inputs = [(path, open_file) for path in paths]
+    inputs = [(path, open_and_say) for path in paths]
     inputs += [(path, open_firmware_input) for path in firmware]
     for path, opened in inputs:
         file = search = refusal = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from igvm.cli.streams import STDIN, open_file, standard_input
+from igvm.cli.streams import STDIN, open_and_say, standard_input
 
 if TYPE_CHECKING:
     from igvm.file.view import IgvmFile
@@ -29,7 +29,7 @@ def open_input(path: str | None, firmware: str | None) -> IgvmFile:
         return open_firmware_input(firmware)
     if path is None:
         raise click.UsageError("Missing argument 'FILE', or --firmware")
-    return open_file(path)
+    return open_and_say(path)
 
 
 def open_firmware_input(path: str) -> IgvmFile:

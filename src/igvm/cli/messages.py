@@ -38,6 +38,13 @@ def complain(message: str, hint: str | None = None) -> None:
         click.echo(f"hint: {printable(hint)}", err=True)
 
 
+def note(text: str) -> None:
+    """Say something on standard error that is nobody's fault."""
+    from igvm.report.terminal_text import printable
+
+    click.echo(f"note: {printable(text)}", err=True)
+
+
 def complain_of(error: IgvmError, message: str | None = None) -> int:
     """Say what an error says, or `message` in its place; the exit code."""
     complain(message or str(error), advice(error.hint, error.missing))

@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from igvm.cli.messages import note
 from igvm.cli.streams import STDOUT, write_whole
 
 _STDOUT_PATHS = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
@@ -23,7 +24,7 @@ def write_file(data: memoryview, output: str, *, source: str, overwrite: bool) -
         data: every byte of the file.
         output: a file; a folder, for a file in it with the name of `source`; a pipe or a
             character device, which the bytes are written into; `-` for standard output.
-        source: where the data was read.
+        source: where the data was read; empty where that gives OUT no name.
         overwrite: whether a file that is there is replaced, and a terminal written to.
 
     Raises:
@@ -44,23 +45,17 @@ def write_file(data: memoryview, output: str, *, source: str, overwrite: bool) -
     save(output, [data], overwrite=overwrite)
     left = unfinished(output)
     for name in left[:_MOST_NAMED]:
-        _note(f"{name} is left from a run that was killed, and can be deleted")
+        note(f"{name} is left from a run that was killed, and can be deleted")
     if left[_MOST_NAMED:]:
-        _note(f"there are {len(left) - _MOST_NAMED} more of these")
+        note(f"there are {len(left) - _MOST_NAMED} more of these")
     return output
-
-
-def _note(text: str) -> None:
-    from igvm.report.terminal_text import printable
-
-    click.echo(f"note: {printable(text)}", err=True)
 
 
 def _name_in_folder(folder: str, source: str) -> str:
     """The name that a copy of `source` gets in a folder.
 
     Raises:
-        SaveError: standard input has none.
+        SaveError: it has none.
     """
     name = os.path.basename(source)
     if source == "-" or not name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from igvm.cli.options import CANONICAL, FILE, FORCE, OUTPUT
 from igvm.cli.output_file import write_file
-from igvm.cli.streams import STDOUT, open_file, print_lines
+from igvm.cli.streams import STDOUT, is_inside, open_file, print_lines
 from igvm.cli.verb import verb
 
 
@@ -13,7 +13,8 @@ def command(*, path: str, output: str, canonical: bool, force: bool) -> None:
     """Write a file again, and say whether OUT is identical to FILE.
 
     Without --canonical it always is: every byte is kept. OUT is written whole or not at all; in
-    a folder it gets the name of FILE. To - , standard output, go the bytes alone.
+    a folder it gets the name of FILE. To - , standard output, go the bytes alone. Of a FILE that
+    is compressed, or a DLL with an IGVM file as its resource, OUT is the IGVM file inside.
     """
     from igvm.report.terminal_text import line, printable
 
@@ -24,7 +25,9 @@ def command(*, path: str, output: str, canonical: bool, force: bool) -> None:
 
         result = canonical_form(file)
     is_identical = result.buffer == file.buffer
-    target = write_file(result.buffer, output, source=path, overwrite=force)
+    # Nobody would look for the file inside under the name of what it was in.
+    source = "" if is_inside(file, path) else path
+    target = write_file(result.buffer, output, source=source, overwrite=force)
     if target == STDOUT:
         return
     if is_identical:

@@ -42,15 +42,37 @@ _COLOURS = {
 
 
 def open_file(path: str) -> IgvmFile:
-    """The file at `path`; standard input for `-`.
+    """The file at `path`, or the one inside that; standard input for `-`.
 
     Raises:
         OSError: it cannot be opened or read.
         FormatError: it cannot be read as a file.
     """
+    from igvm.file.inside import inside
     from igvm.file.read import view
 
-    return view(input_bytes(path), STDIN if path == "-" else path)
+    name = STDIN if path == "-" else path
+    return view(inside(input_bytes(path), name), name)
+
+
+def open_and_say(path: str) -> IgvmFile:
+    """The same, with a note if it is inside another: for verbs that print no name of a file.
+
+    Raises:
+        OSError: it cannot be opened or read.
+        FormatError: it cannot be read as a file.
+    """
+    from igvm.cli.messages import note
+
+    file = open_file(path)
+    if is_inside(file, path):
+        note(f"{file.path}: this is the IGVM file inside")
+    return file
+
+
+def is_inside(file: IgvmFile, path: str) -> bool:
+    """Whether `file` is not all of what is at `path`, but inside that."""
+    return file.path != (STDIN if path == "-" else path)
 
 
 def input_bytes(path: str) -> FileBytes:

@@ -48,13 +48,15 @@ def open(path: str | os.PathLike[str], *, copy: bool = False) -> IgvmFile:  # no
 
 
 def view(data: FileBytes, path: str | None) -> IgvmFile:
-    """The bytes of a file as a view of it.
+    """The bytes of a file as a view of it; of a part of a file, with a path that says so.
 
     Raises:
         FormatError: as for `open`.
     """
+    if data.part:
+        path = f"{path or ''} ({data.part})".lstrip()
     try:
-        file = IgvmFile(data.buffer, path=path, mapping=data.mapping)
+        file = IgvmFile(data.buffer, path=path, mapping=data.mapping, offset=data.offset)
     except FormatError as error:
         # The traceback holds views of the mapping; without it the mapping can go.
         error.__traceback__ = None
@@ -67,9 +69,16 @@ def view(data: FileBytes, path: str | None) -> IgvmFile:
             offset=16,
             header="FIXED_HEADER",
             field="total_file_size",
-            hint="a pipe or a device is not read further; a copy in a regular file is",
+            hint="what is compressed is not read further; decompressed in a file it is"
+            if data.part
+            else "a pipe or a device is not read further; a copy in a regular file is",
         )
     return file
+
+
+def is_igvm(data: memoryview) -> bool:
+    """Whether `data` starts as an IGVM file."""
+    return bytes(data[:4]) == MAGIC.to_bytes(4, "little")
 
 
 def bytes_wanted(start: bytes) -> int:

@@ -140,19 +140,25 @@ class IgvmFile(HeaderView):
     then kills a process that touches the missing pages (`igvm.open(path, copy=True)` is safe).
 
     Attributes:
-        path: where it was opened, or None.
+        path: where it was opened, or None; of a file inside another it says where in that.
         fixed_header: the fixed header, version 1 or 2.
         section_offset: where the variable headers start in the file.
     """
 
     def __init__(
-        self, buffer: memoryview, *, path: str | None = None, mapping: mmap.mmap | None = None
+        self,
+        buffer: memoryview,
+        *,
+        path: str | None = None,
+        mapping: mmap.mmap | None = None,
+        offset: int = 0,
     ) -> None:
         super().__init__(None, None)
         self._buffer: memoryview | None = buffer
         self._section_bytes: memoryview | None = None
         self.path = path
         self._mapping = mapping
+        self._mapped = slice(offset, offset + len(buffer))
         self.fixed_header = _fixed_header(buffer, path)
         start = self.fixed_header.variable_header_offset
         end = start + self.fixed_header.variable_header_size
@@ -453,7 +459,7 @@ class IgvmFile(HeaderView):
                 self._mapping.close()
             except BufferError:
                 # What was released is taken again: the file stays open, and all works as before.
-                self._buffer = memoryview(self._mapping)
+                self._buffer = memoryview(self._mapping)[self._mapped]
                 start = self.section_offset
                 end = start + self.fixed_header.variable_header_size
                 self._section_bytes = self._buffer[start:end]
@@ -495,15 +501,12 @@ def _fixed_header(buffer: memoryview, path: str | None) -> FixedHeaderV1 | Fixed
         )
 
     if len(buffer) < FixedHeaderV1.SIZE:
-        raise wrong(f"the file has {len(buffer)} bytes, a fixed header {FixedHeaderV1.SIZE}", 0, "")
+        message = f"the file has {len(buffer)} bytes, a fixed header {FixedHeaderV1.SIZE}"
+        raise wrong(message, 0, "", _hint_of_other(buffer))
     fixed = FixedHeaderV1.unpack_from(buffer)
     if fixed.magic != MAGIC:
-        raise wrong(
-            f"magic is {fixed.magic:#010x} and not {MAGIC:#010x}",
-            0,
-            "magic",
-            "this is not an IGVM file",
-        )
+        message = f"magic is {fixed.magic:#010x} and not {MAGIC:#010x}"
+        raise wrong(message, 0, "magic", _hint_of_other(buffer))
     if fixed.format_version == 0:
         raise wrong("there is no format version 0", 4, "format_version")
     if fixed.format_version == 1:
@@ -516,3 +519,11 @@ def _fixed_header(buffer: memoryview, path: str | None) -> FixedHeaderV1 | Fixed
             "",
         )
     return FixedHeaderV2.unpack_from(buffer)
+
+
+def _hint_of_other(buffer: memoryview) -> str:
+    """What a file is that is no IGVM file."""
+    from igvm.file.other_files import other_file_hint
+    from igvm.file.read import is_igvm
+
+    return "the file is cut short" if is_igvm(buffer) else other_file_hint(buffer)

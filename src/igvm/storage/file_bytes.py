@@ -44,11 +44,15 @@ class FileBytes(NamedTuple):
         buffer: the bytes.
         mapping: what they are mapped by; None where they were read.
         has_more: whether more follow that were not read.
+        part: which part of a file they are, in words; empty where they are all of it.
+        offset: where in the mapping they start.
     """
 
     buffer: memoryview
     mapping: mmap.mmap | None = None
     has_more: bool = False
+    part: str = ""
+    offset: int = 0
 
 
 def file_bytes(path: str | os.PathLike[str], bound: Bound, *, copy: bool = False) -> FileBytes:
