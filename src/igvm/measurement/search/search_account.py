@@ -12,6 +12,7 @@ from igvm.launch.kvm.vmsa_axes import FPU_AXIS, VMSA_GPA_AXIS
 from igvm.launch.loader_table import loaders
 from igvm.launch.processors import signatures_of
 from igvm.measurement.technology_table import has_vmsas, technology_of
+from igvm.spec.enums import PlatformType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from igvm.launch.kernel_hashes import KernelHashes
     from igvm.measurement.realm import RealmParameters
     from igvm.measurement.search.vmsa_families import Families
-    from igvm.spec.enums import PlatformType
 
 
 class Untried(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +62,9 @@ class Asked(NamedTuple):
             if is_given and not has_some:
                 message = f"a digest of {names} does not depend on {what}"
                 raise ValidationError(message, path=file.path)
+        if self.firmware_digest is not None and PlatformType.SEV_SNP not in platforms:
+            message = f"a digest of {names} does not begin with one of firmware"
+            raise ValidationError(message, path=file.path)
         if self.realm is not None and not any(
             "realm" in technology_of(each).parameters for each in platforms
         ):

@@ -93,7 +93,8 @@ def variations(
                 refused[name] = "no page ends at 4 GiB: there is no firmware to take a kernel"
             continue
         for given in (None, hashes) if hashes and loader.takes_hashes else (None,):
-            given_digest = firmware_digest if loader.takes_firmware else None
+            takes_digest = loader.takes_firmware and platform == PlatformType.SEV_SNP
+            given_digest = firmware_digest if takes_digest else None
             # The contexts of the file are nothing to a loader that is given firmware.
             count = 1 if loader.takes_firmware else vcpus
             request = PlanRequest(
