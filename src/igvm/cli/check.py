@@ -10,10 +10,20 @@ import click
 from igvm.cli.launch_options import CPU, LOADER, MACHINE, MEMORY, VCPUS, loader_families
 from igvm.cli.launch_request import usage_errors
 from igvm.cli.messages import FOUND, UNREADABLE, complain, complain_of, os_message
-from igvm.cli.options import FILES, JSON, MOST, RULE_SETS, RULES, SEVERITY
+from igvm.cli.options import (
+    FAIL_ON,
+    FILES,
+    IGNORE,
+    JSON,
+    MOST,
+    RULE_SETS,
+    RULES,
+    SEVERITIES,
+    SEVERITY,
+)
 from igvm.cli.streams import STDIN, input_bytes, print_json, print_lines
 from igvm.cli.values import Group
-from igvm.cli.verb import is_given, verb
+from igvm.cli.verb import is_given, settings_used, verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +64,8 @@ JUDGED_VCPUS = VCPUS._replace(
     MEMORY,
     JUDGED_VCPUS,
     CPU,
+    FAIL_ON,
+    IGNORE,
     SEVERITY,
     MOST,
     JSON,
@@ -68,6 +80,8 @@ def command(
     memory: int | None,
     vcpus: tuple[int, ...] | None,
     cpu: str | None,
+    fail_on: tuple[str, ...],
+    ignore: tuple[str, ...],
     severity: str,
     most: int,
     json: str,
@@ -77,18 +91,24 @@ def command(
     --loader asks whether a file boots there, and what the loader ignores or changes; it stands
     instead of --rules, unless that is given too. --vcpus and --cpu say which guest it starts: an
     ID block vouches for one digest. For QEMU, --machine, --memory and --vcpus say on what, and what
-    they leave open is assumed and printed. Exits with 1 if there is an error in any file, and with
-    3 if a file cannot be read. Warnings and notes do not count. `igvm rules` explains the rules.
+    they leave open is assumed and printed. Exits with 1 if there is an error in any file, or what
+    --fail-on names, and with 3 if a file cannot be read. Other warnings and notes do not count.
+    `igvm rules` explains the rules. --fail-on and --ignore may also stand in a file of the working
+    directory, as fail-on and ignore in igvm.toml or in the table tool.igvm of pyproject.toml, and
+    what the command line says of each wins.
     """
     from igvm import report
     from igvm.checks.finding import Severity
     from igvm.errors import FormatError
+    from igvm.report.release_gate import gate
+    from igvm.report.terminal_text import line
 
     rule_sets = tuple(name for name in RULE_SETS if name in rules)
     if loader and not is_given("rules"):
         rule_sets = ()
     if not loader and (vcpus or cpu):
         raise click.UsageError("--vcpus and --cpu are about guests in a --loader")
+    _require_checked(fail_on, rule_sets, loader)
     judge = functools.partial(
         report.checked,
         rules=rule_sets,
@@ -98,6 +118,7 @@ def command(
         machine=_machine(machine, memory, max(vcpus) if vcpus else None, loader),
         vcpus=vcpus or (),
         cpu=cpu,
+        gate=gate(fail_on, ignore),
     )
     files: list[Checked] = []
     code = 0
@@ -112,14 +133,45 @@ def command(
             code = complain_of(error)
             continue
         files.append(checked)
-        has_errors = any(result.errors for result in checked.results)
-        code = max(code, UNREADABLE if not checked.readable else FOUND if has_errors else 0)
+        fails = any(result.failing for result in checked.results)
+        code = max(code, UNREADABLE if not checked.readable else FOUND if fails else 0)
         if json == "off":
             print_lines(report.check_text(checked))
+    settings = settings_used()
     if json != "off":
-        whole = report.CheckReport(files=files)
+        whole = report.CheckReport(settings=settings, files=files)
         print_json([report.encode(whole, pretty=json == "pretty")])
+    elif settings is not None:
+        # Somebody else may have written the file, and what it leaves out must not go unseen.
+        print_lines([line(("settings: ", "quiet"), settings)])
     return code
+
+
+def _require_checked(
+    fail_on: tuple[str, ...], rule_sets: tuple[str, ...], loaders: tuple[str, ...]
+) -> None:
+    """Refuse rules that nothing checks: a release that they should stop would pass.
+
+    Raises:
+        UsageError: none of the rule sets and loaders has the rule.
+    """
+    from igvm.launch.loader_table import loader_of
+    from igvm.report.rule_list import rule_names
+
+    checked = {*rule_sets, *loaders}
+    checked |= {f"igvm-{loader_of(name).crate}" for name in loaders if name == "reference"}
+    for name in fail_on:
+        if name in SEVERITIES:
+            continue
+        owners = {rule.rule_set: None for rule in rule_names()[name]}
+        if checked.isdisjoint(owners):
+            owner, *others = owners
+            option = "rules" if owner in RULE_SETS else "loader"
+            more = f", {', '.join(others)}" if others else ""
+            raise click.UsageError(
+                f"--fail-on {name}: that is a rule of {owner}{more}, and not checked here; "
+                f"add --{option} {owner}"
+            )
 
 
 def _machine(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from igvm.cli.option_records import Argument, Option
-from igvm.cli.values import FilePath, Group, Integer, Name, Value
+from igvm.cli.values import FilePath, Group, Integer, Name, RuleName, Value
 
 RULE_SETS = ("spec", "igvm-0.5", "igvm-0.4")
 """What --rules takes; a test holds it against the library."""
@@ -38,6 +38,28 @@ CANONICAL = Option(
     "canonical", ("--canonical",), "Lay the file out and clean it up as the reference does."
 )
 
+SEVERITIES = ("note", "warning", "error")
+"""What is said of findings, from the least on; a test holds it against the library."""
+
+FAIL_ON = Option(
+    "fail_on",
+    ("--fail-on",),
+    "Exit with 1 where there is a finding of this rule, or one that is at least so bad: {names}. "
+    "Errors count in any case.",
+    RuleName(SEVERITIES),
+    metavar="RULE|SEVERITY",
+    multiple=True,
+    in_file=True,
+)
+IGNORE = Option(
+    "ignore",
+    ("--ignore",),
+    "Leave out the findings of this rule; it is said how many there are.",
+    RuleName(),
+    metavar="RULE",
+    multiple=True,
+    in_file=True,
+)
 RULES = Option(
     "rules",
     ("--rules",),
@@ -52,7 +74,7 @@ SEVERITY = Option(
     "severity",
     ("--severity",),
     "Show findings that are at least this bad: {names}.",
-    Name("severity", ("note", "warning", "error")),
+    Name("severity", SEVERITIES),
     metavar="NAME",
     default="warning",
 )

@@ -9,6 +9,7 @@ import msgspec
 from igvm.checks import check
 from igvm.checks.finding import Finding, Severity
 from igvm.report.names_and_numbers import file_name
+from igvm.report.release_gate import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from igvm.errors import FormatError
     from igvm.file.view import IgvmFile
     from igvm.launch.machine import Machine
+    from igvm.report.release_gate import Gate
 
 UNREADABLE = "unreadable"
 """The rule of a file that cannot be read at all."""
@@ -32,10 +34,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     rules: str
     verdict: Literal["accepted", "rejected", "crashes"]
-    """Whether there is no error; `crashes` where the reference panics on the file."""
+    """Whether there is no error, ignored ones too; `crashes` where the reference panics on it."""
     errors: int
     warnings: int
     notes: int
+    failing: int = 0
+    """How many of these make the exit code 1: errors, and what --fail-on names."""
+    ignored: dict[str, int] = {}
+    """Findings of rules that --ignore names, which are not counted otherwise, by rule."""
     assumptions: list[str] = []
     """What was taken for granted of the loader's machine, a sentence without a full stop each."""
     findings: list[Finding]
@@ -53,6 +59,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `igvm check --json` prints."""
 
     schema: Literal["igvm.check/1"] = "igvm.check/1"
+    settings: str | None = None
+    """The file that options were taken from; null where all were on the command line."""
     files: list[Checked]
 
     @property
@@ -71,16 +79,19 @@ def checked(
     most: int = 100,
     vcpus: Sequence[int] = (),
     cpu: str | None = None,
+    gate: Gate = OPEN,
 ) -> Checked:
     """What each of `rules` says to `file`, and what becomes of it in each of `loaders`.
 
-    Findings below `severity` are counted, not listed. The `machine` is for those of `loaders` that
-    know machines; `vcpus` and `cpu` are what is known of the guest.
+    Findings below `severity` are counted, not listed, unless the `gate` stops on them. The
+    `machine` is for those of `loaders` that know machines; `vcpus` and `cpu` are what is known of
+    the guest.
     """
-    results = [_result(name, check(file, name, most=most), severity) for name in rules]
+    listing = _Listing(severity, gate)
+    results = [_result(name, check(file, name, most=most), listing) for name in rules]
     for name in loaders:
         guest = _Guest(machine, tuple(vcpus) or None, cpu)
-        results.append(_judged(file, name, guest, severity, most))
+        results.append(_judged(file, name, guest, listing, most))
     return Checked(name=file_name(file.path), readable=True, results=results)
 
 
@@ -92,7 +103,20 @@ class _Guest(NamedTuple):
     cpu: str | None
 
 
-def _judged(file: IgvmFile, loader: str, guest: _Guest, severity: Severity, most: int) -> Result:
+class _Listing(NamedTuple):
+    """Which findings are listed."""
+
+    severity: Severity
+    gate: Gate = OPEN
+
+    def shows(self, finding: Finding) -> bool:
+        """Whether `finding` is listed."""
+        if finding.rule in self.gate.ignored:
+            return False
+        return finding.severity >= self.severity or self.gate.stops_on(finding)
+
+
+def _judged(file: IgvmFile, loader: str, guest: _Guest, listing: _Listing, most: int) -> Result:
     """What becomes of `file` in `loader`, and what was assumed for that."""
     from igvm.launch.loader_table import loader_of
     from igvm.launch.machine import machine_of
@@ -103,7 +127,7 @@ def _judged(file: IgvmFile, loader: str, guest: _Guest, severity: Severity, most
     launched_on = machine_of(guest.machine, names, loader=loader) if names else None
     findings = lint(file, loader, machine=launched_on, vcpus=guest.vcpus, cpu=guest.cpu, most=most)
     assumed = () if launched_on is None else assumptions(launched_on)
-    return _result(loader, findings, severity, assumed)
+    return _result(loader, findings, listing, assumed)
 
 
 def unreadable(
@@ -125,18 +149,25 @@ def unreadable(
         findings = [finding]
         if name != SPECIFICATION:
             findings = verdict_of_bytes(data, name.removeprefix(REFERENCE))
-        results.append(_result(name, findings, Severity.NOTE))
+        results.append(_result(name, findings, _Listing(Severity.NOTE)))
     return Checked(name=file_name(error.path), readable=False, results=results)
 
 
 def _result(
-    rules: str, findings: list[Finding], severity: Severity, assumptions: Sequence[str] = ()
+    rules: str, findings: list[Finding], listing: _Listing, assumptions: Sequence[str] = ()
 ) -> Result:
     """The findings of one rule set or loader, counted."""
     counts = dict.fromkeys(Severity, 0)
+    ignored: dict[str, int] = {}
+    failing = 0
     for finding in findings:
-        counts[finding.severity] += 1 + finding.more
-    is_wrong = counts[Severity.ERROR] > 0
+        places = 1 + finding.more
+        if finding.rule in listing.gate.ignored:
+            ignored[finding.rule] = ignored.get(finding.rule, 0) + places
+            continue
+        counts[finding.severity] += places
+        failing += places * listing.gate.stops_on(finding)
+    is_wrong = any(finding.is_error for finding in findings)
     crashes = is_wrong and rules.startswith(REFERENCE) and any(map(_crashes, findings))
     return Result(
         rules=rules,
@@ -144,8 +175,10 @@ def _result(
         errors=counts[Severity.ERROR],
         warnings=counts[Severity.WARNING],
         notes=counts[Severity.NOTE],
+        failing=failing,
+        ignored=ignored,
         assumptions=list(assumptions),
-        findings=[finding for finding in findings if finding.severity >= severity],
+        findings=list(filter(listing.shows, findings)),
     )
 
 

@@ -67,6 +67,9 @@ def _summary(result: Result, *, is_alone: bool) -> Iterator[Piece]:
             title = f"igvm {result.rules.removeprefix(REFERENCE)}: "
         style = "good" if result.verdict == "accepted" else "bad"
         pieces = [("CRASHES" if result.verdict == "crashes" else result.verdict, style)]
+    if result.ignored:
+        names = ", ".join(printable(name) for name in result.ignored)
+        pieces.append((f"{sum(result.ignored.values()):,} ignored ({names})", "quiet"))
     for number, (text, style) in enumerate(pieces):
         comma = "," if number < len(pieces) - 1 else ""
         yield (f"{'' if number else title}{text}{comma}", style)
