@@ -11,6 +11,7 @@ from igvm.cli.launch_options import CPU, LOADER, MACHINE, MEMORY, VCPUS, loader_
 from igvm.cli.launch_request import usage_errors
 from igvm.cli.messages import FOUND, UNREADABLE, complain, complain_of, os_message
 from igvm.cli.options import (
+    EVERY_PLACE,
     FAIL_ON,
     FILES,
     IGNORE,
@@ -45,6 +46,9 @@ def _judges() -> tuple[str, ...]:
     return ("reference", *_loaders())
 
 
+_PLACES, _TEXT_PLACES = 10, 1000
+"""Places of a rule that are looked at, where each is listed and where text joins them."""
+
 JUDGED_LOADER = LOADER._replace(
     value=Group("loader", _judges, families=loader_families, every=_loaders)
 )
@@ -68,6 +72,7 @@ JUDGED_VCPUS = VCPUS._replace(
     IGNORE,
     SEVERITY,
     MOST,
+    EVERY_PLACE,
     JSON,
     summary="Check files against the specification and loaders.",
 )
@@ -83,7 +88,8 @@ def command(
     fail_on: tuple[str, ...],
     ignore: tuple[str, ...],
     severity: str,
-    most: int,
+    most: int | None,
+    every_place: bool,
     json: str,
 ) -> int:
     """Check files against the specification, the reference and loaders.
@@ -99,6 +105,7 @@ def command(
     """
     from igvm import report
     from igvm.checks.finding import Severity
+    from igvm.checks.running import MOST_LISTED
     from igvm.errors import FormatError
     from igvm.report.release_gate import gate
     from igvm.report.terminal_text import line
@@ -109,22 +116,25 @@ def command(
     if not loader and (vcpus or cpu):
         raise click.UsageError("--vcpus and --cpu are about guests in a --loader")
     _require_checked(fail_on, rule_sets, loader)
+    # Five loaders cost several times what the specification does, so not for many files.
+    verdicts = len(paths) == 1 and not loader and not is_given("rules")
     judge = functools.partial(
         report.checked,
         rules=rule_sets,
         loaders=loader,
         severity=Severity[severity.upper()],
-        most=most,
+        most=most or (_PLACES if json != "off" else MOST_LISTED if every_place else _TEXT_PLACES),
         machine=_machine(machine, memory, max(vcpus) if vcpus else None, loader),
         vcpus=vcpus or (),
         cpu=cpu,
         gate=gate(fail_on, ignore),
+        verdicts=verdicts,
     )
     files: list[Checked] = []
     code = 0
     for path in paths:
         try:
-            checked = _check(path, rule_sets, judge)
+            checked = _check(path, rule_sets, judge, verdicts=verdicts)
         except OSError as error:
             complain(os_message(error))
             code = UNREADABLE
@@ -136,7 +146,7 @@ def command(
         fails = any(result.failing for result in checked.results)
         code = max(code, UNREADABLE if not checked.readable else FOUND if fails else 0)
         if json == "off":
-            print_lines(report.check_text(checked))
+            print_lines(report.check_text(checked, every_place=every_place))
     settings = settings_used()
     if json != "off":
         whole = report.CheckReport(settings=settings, files=files)
@@ -202,8 +212,16 @@ def _machine(
     return whole
 
 
-def _check(path: str, rule_sets: tuple[str, ...], judge: Callable[[IgvmFile], Checked]) -> Checked:
+def _check(
+    path: str,
+    rule_sets: tuple[str, ...],
+    judge: Callable[[IgvmFile], Checked],
+    *,
+    verdicts: bool,
+) -> Checked:
     """What `judge` says to one file, or `rule_sets` to bytes that are none.
+
+    With `verdicts` the releases of the reference say a word to such bytes.
 
     Raises:
         OSError: the file cannot be opened or read.
@@ -221,6 +239,6 @@ def _check(path: str, rule_sets: tuple[str, ...], judge: Callable[[IgvmFile], Ch
     except FormatError as error:
         if data.has_more and len(data.buffer) > START:
             raise  # what follows is not known, and a verdict is about a whole file
-        return report.unreadable(error, data.buffer, rule_sets or ("spec",))
+        return report.unreadable(error, data.buffer, rule_sets or ("spec",), verdicts=verdicts)
     with usage_errors():
         return judge(file)

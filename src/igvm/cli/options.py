@@ -81,8 +81,14 @@ SEVERITY = Option(
 MOST = Option(
     "most",
     ("--most",),
-    "Show at most N places that break a rule; 10,000 of all rules together.",
+    "Look at no more than N places that break a rule: by default 1,000 for text, 10 for other "
+    "forms, which have a line or more for each; 10,000 of all rules together.",
     Integer(1),
     metavar="N",
-    default="10",
+)
+EVERY_PLACE = Option(
+    "every_place",
+    ("-v", "--verbose"),
+    "Say each place that breaks a rule on a line of its own, and not those together that are "
+    "alike; all of them but for --most.",
 )

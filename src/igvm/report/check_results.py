@@ -10,6 +10,13 @@ from igvm.checks import check
 from igvm.checks.finding import Finding, Severity
 from igvm.report.names_and_numbers import file_name
 from igvm.report.release_gate import OPEN
+from igvm.report.verdicts import (
+    REFERENCE,
+    Verdict,
+    loader_verdicts,
+    release_verdicts,
+    verdict_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +31,6 @@ UNREADABLE = "unreadable"
 
 SPECIFICATION = "spec"
 """The rule set that is no release of the reference."""
-
-REFERENCE = "igvm-"
-"""What the rule set of a release of the reference starts with."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     readable: bool
     results: list[Result]
+    verdicts: list[Verdict] = []
+    """In a word each, the reference and the loaders, where nothing else was asked of them."""
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,19 +86,25 @@ def checked(
     vcpus: Sequence[int] = (),
     cpu: str | None = None,
     gate: Gate = OPEN,
+    verdicts: bool = False,
 ) -> Checked:
     """What each of `rules` says to `file`, and what becomes of it in each of `loaders`.
 
     Findings below `severity` are counted, not listed, unless the `gate` stops on them. The
     `machine` is for those of `loaders` that know machines; `vcpus` and `cpu` are what is known of
-    the guest.
+    the guest. With `verdicts` every release and every loader says a word.
     """
+    from igvm.checks.reference import verdict
+
     listing = _Listing(severity, gate)
     results = [_result(name, check(file, name, most=most), listing) for name in rules]
     for name in loaders:
         guest = _Guest(machine, tuple(vcpus) or None, cpu)
         results.append(_judged(file, name, guest, listing, most))
-    return Checked(name=file_name(file.path), readable=True, results=results)
+    words = []
+    if verdicts:
+        words = release_verdicts(lambda release: verdict(file, release)) + loader_verdicts(file)
+    return Checked(name=file_name(file.path), readable=True, results=results, verdicts=words)
 
 
 class _Guest(NamedTuple):
@@ -131,9 +143,16 @@ def _judged(file: IgvmFile, loader: str, guest: _Guest, listing: _Listing, most:
 
 
 def unreadable(
-    error: FormatError, data: bytes | memoryview, rules: Sequence[str] = (SPECIFICATION,)
+    error: FormatError,
+    data: bytes | memoryview,
+    rules: Sequence[str] = (SPECIFICATION,),
+    *,
+    verdicts: bool = False,
 ) -> Checked:
-    """What each of `rules` says to bytes that cannot be opened as a file."""
+    """What each of `rules` says to bytes that cannot be opened as a file.
+
+    With `verdicts` every release of the reference says a word; no loader comes so far.
+    """
     from igvm.checks.reference import verdict_of_bytes
 
     finding = Finding(
@@ -150,7 +169,8 @@ def unreadable(
         if name != SPECIFICATION:
             findings = verdict_of_bytes(data, name.removeprefix(REFERENCE))
         results.append(_result(name, findings, _Listing(Severity.NOTE)))
-    return Checked(name=file_name(error.path), readable=False, results=results)
+    words = release_verdicts(lambda release: verdict_of_bytes(data, release)) if verdicts else []
+    return Checked(name=file_name(error.path), readable=False, results=results, verdicts=words)
 
 
 def _result(
@@ -167,11 +187,9 @@ def _result(
             continue
         counts[finding.severity] += places
         failing += places * listing.gate.stops_on(finding)
-    is_wrong = any(finding.is_error for finding in findings)
-    crashes = is_wrong and rules.startswith(REFERENCE) and any(map(_crashes, findings))
     return Result(
         rules=rules,
-        verdict="crashes" if crashes else "rejected" if is_wrong else "accepted",
+        verdict=verdict_of(rules, findings),
         errors=counts[Severity.ERROR],
         warnings=counts[Severity.WARNING],
         notes=counts[Severity.NOTE],
@@ -180,10 +198,3 @@ def _result(
         assumptions=list(assumptions),
         findings=list(filter(listing.shows, findings)),
     )
-
-
-def _crashes(finding: Finding) -> bool:
-    """Whether the reference panics where it should report this finding of its rules."""
-    from igvm.checks.reference import REFERENCE_RULES
-
-    return REFERENCE_RULES[finding.rule.partition("/")[2]].crashes

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from igvm.checks.finding import Severity  # noqa: TC001 - msgspec reads annotations
-from igvm.report.check_results import REFERENCE, SPECIFICATION
+from igvm.report.check_results import SPECIFICATION
 from igvm.report.findings_text import severity_piece
 from igvm.report.terminal_text import line, paragraph
+from igvm.report.verdicts import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
