@@ -14,6 +14,7 @@ from igvm.cli.options import (
     EVERY_PLACE,
     FAIL_ON,
     FILES,
+    FORMAT,
     IGNORE,
     JSON,
     MOST,
@@ -27,11 +28,12 @@ from igvm.cli.values import Group
 from igvm.cli.verb import is_given, settings_used, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from igvm.file.view import IgvmFile
     from igvm.launch.machine import Machine
     from igvm.report.check_results import Checked
+    from igvm.report.terminal_text import Line
 
 
 def _loaders() -> tuple[str, ...]:
@@ -46,8 +48,11 @@ def _judges() -> tuple[str, ...]:
     return ("reference", *_loaders())
 
 
-_PLACES, _TEXT_PLACES = 10, 1000
-"""Places of a rule that are looked at, where each is listed and where text joins them."""
+_LISTED, _JOINED = 10, 1000
+"""Places of a rule that are looked at: where each is listed, and where those alike are joined."""
+
+_JSON = "json"
+"""The form of output that --json asks for, in whichever way."""
 
 JUDGED_LOADER = LOADER._replace(
     value=Group("loader", _judges, families=loader_families, every=_loaders)
@@ -73,6 +78,7 @@ JUDGED_VCPUS = VCPUS._replace(
     SEVERITY,
     MOST,
     EVERY_PLACE,
+    FORMAT,
     JSON,
     summary="Check files against the specification and loaders.",
 )
@@ -90,6 +96,7 @@ def command(
     severity: str,
     most: int | None,
     every_place: bool,
+    form: str,
     json: str,
 ) -> int:
     """Check files against the specification, the reference and loaders.
@@ -105,7 +112,6 @@ def command(
     """
     from igvm import report
     from igvm.checks.finding import Severity
-    from igvm.checks.running import MOST_LISTED
     from igvm.errors import FormatError
     from igvm.report.release_gate import gate
     from igvm.report.terminal_text import line
@@ -115,15 +121,22 @@ def command(
         rule_sets = ()
     if not loader and (vcpus or cpu):
         raise click.UsageError("--vcpus and --cpu are about guests in a --loader")
+    if json != "off":
+        if is_given("form"):
+            raise click.UsageError("--json and --format do not go together")
+        form = _JSON
+    if every_place and form != "text":
+        raise click.UsageError("-v is about text; other forms list each place, up to --most")
     _require_checked(fail_on, rule_sets, loader)
     # Five loaders cost several times what the specification does, so not for many files.
     verdicts = len(paths) == 1 and not loader and not is_given("rules")
+    verdicts &= form in {"text", _JSON}
     judge = functools.partial(
         report.checked,
         rules=rule_sets,
         loaders=loader,
         severity=Severity[severity.upper()],
-        most=most or (_PLACES if json != "off" else MOST_LISTED if every_place else _TEXT_PLACES),
+        most=most or _places(form, every_place=every_place),
         machine=_machine(machine, memory, max(vcpus) if vcpus else None, loader),
         vcpus=vcpus or (),
         cpu=cpu,
@@ -131,30 +144,60 @@ def command(
         verdicts=verdicts,
     )
     files: list[Checked] = []
+    problems: list[str] = []
     code = 0
     for path in paths:
         try:
             checked = _check(path, rule_sets, judge, verdicts=verdicts)
         except OSError as error:
-            complain(os_message(error))
+            problems.append(os_message(error))
+            complain(problems[-1])
             code = UNREADABLE
             continue
         except FormatError as error:
+            problems.append(str(error))
             code = complain_of(error)
             continue
         files.append(checked)
         fails = any(result.failing for result in checked.results)
         code = max(code, UNREADABLE if not checked.readable else FOUND if fails else 0)
-        if json == "off":
-            print_lines(report.check_text(checked, every_place=every_place))
-    settings = settings_used()
-    if json != "off":
-        whole = report.CheckReport(settings=settings, files=files)
+        print_lines(_lines(checked, form, every_place=every_place))
+    whole = report.CheckReport(settings=settings_used(), files=files)
+    if form == _JSON:
         print_json([report.encode(whole, pretty=json == "pretty")])
-    elif settings is not None:
+    elif form == "sarif":
+        from igvm.report.sarif import sarif
+
+        print_json([sarif(whole, exit_code=code, problems=problems)])
+    elif whole.settings is not None:
         # Somebody else may have written the file, and what it leaves out must not go unseen.
-        print_lines([line(("settings: ", "quiet"), settings)])
+        print_lines([line(("settings: ", "quiet"), whole.settings)])
     return code
+
+
+def _places(form: str, *, every_place: bool) -> int:
+    """How many places of a rule are looked at for a form of output."""
+    from igvm.checks.running import MOST_LISTED
+
+    if form == "text" and every_place:
+        return MOST_LISTED
+    return _JOINED if form in {"text", "github"} else _LISTED
+
+
+def _lines(checked: Checked, form: str, *, every_place: bool) -> Iterable[Line]:
+    """What is printed of one file as soon as it was checked."""
+    from igvm import report
+    from igvm.report.finding_lines import gcc_lines, github_lines
+
+    match form:
+        case "text":
+            return report.check_text(checked, every_place=every_place)
+        case "gcc":
+            return (((text, ""),) for text in gcc_lines(checked))
+        case "github":
+            return (((text, ""),) for text in github_lines(checked))
+        case _:
+            return ()
 
 
 def _require_checked(

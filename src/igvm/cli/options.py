@@ -86,6 +86,15 @@ MOST = Option(
     Integer(1),
     metavar="N",
 )
+FORMAT = Option(
+    "form",
+    ("--format",),
+    "How findings are written: {names}. gcc has a line for each place, as compilers print them; "
+    "sarif is SARIF 2.1.0; github makes annotations in the log of GitHub Actions.",
+    Name("format", ("text", "gcc", "sarif", "github")),
+    metavar="NAME",
+    default="text",
+)
 EVERY_PLACE = Option(
     "every_place",
     ("-v", "--verbose"),

@@ -100,7 +100,7 @@ def entry_text(entry: Entry, *, every_place: bool = False) -> Iterator[Line]:
     yield from paragraph(printable(text), first=line("    "), indent=4)
     if is_alone:
         return
-    lines = _every_place(entry) if every_place else _grouped_places(entry)
+    lines = _every_place(entry) if every_place else place_lines(entry)
     for text in lines:
         yield from paragraph(printable(text), first=line("    "), indent=6)
     if entry.more:
@@ -125,7 +125,7 @@ _MOST_GROUPS = 4
 """Lines that tell where the places of one fault are; -v has all."""
 
 
-def _grouped_places(entry: Entry) -> Iterator[str]:
+def place_lines(entry: Entry) -> Iterator[str]:
     """A line for each group of places."""
     found = groups(entry)
     for group in found[:_MOST_GROUPS]:
