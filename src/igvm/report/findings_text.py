@@ -121,7 +121,7 @@ def _every_place(entry: Entry) -> Iterator[str]:
         yield ": ".join(part for part in (where, finding.found) if part)
 
 
-_MOST_GROUPS = 4
+_MOST_GROUPS = 6
 """Lines that tell where the places of one fault are; -v has all."""
 
 
@@ -141,4 +141,4 @@ def place_lines(entry: Entry) -> Iterator[str]:
         yield ": ".join(part for part in (where, group.text) if part)
     rest = sum(len(group.places) for group in found[_MOST_GROUPS:])
     if rest:
-        yield f"and {count_text(rest, 'place')} of other kinds (-v for all)"
+        yield f"and {count_text(rest, 'place')} more (-v for all)"
