@@ -37,6 +37,13 @@ class Option(NamedTuple):
     """What it means without a value, where it may stand without one."""
     group: str = GENERAL
     """Its heading in a help text."""
+    in_file: bool = False
+    """Whether a file of settings may say it: `igvm.toml`, or `[tool.igvm]` of pyproject.toml."""
+
+    @property
+    def key(self) -> str:
+        """How a file of settings calls it."""
+        return self.flags[-1].removeprefix("--")
 
     @property
     def usage(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from igvm.cli.option_records import Argument, Option
-from igvm.cli.values import FilePath, Group, Integer, Name, Value
+from igvm.cli.values import FilePath, Group, Integer, Name, RuleName, Value
 
 RULE_SETS = ("spec", "igvm-0.5", "igvm-0.4")
 """What --rules takes; a test holds it against the library."""
@@ -38,6 +38,28 @@ CANONICAL = Option(
     "canonical", ("--canonical",), "Lay the file out and clean it up as the reference does."
 )
 
+SEVERITIES = ("note", "warning", "error")
+"""What is said of findings, from the least on; a test holds it against the library."""
+
+FAIL_ON = Option(
+    "fail_on",
+    ("--fail-on",),
+    "Exit with 1 where there is a finding of this rule, or one that is at least so bad: {names}. "
+    "Errors count in any case.",
+    RuleName(SEVERITIES),
+    metavar="RULE|SEVERITY",
+    multiple=True,
+    in_file=True,
+)
+IGNORE = Option(
+    "ignore",
+    ("--ignore",),
+    "Leave out the findings of this rule; it is said how many there are.",
+    RuleName(),
+    metavar="RULE",
+    multiple=True,
+    in_file=True,
+)
 RULES = Option(
     "rules",
     ("--rules",),
@@ -52,15 +74,30 @@ SEVERITY = Option(
     "severity",
     ("--severity",),
     "Show findings that are at least this bad: {names}.",
-    Name("severity", ("note", "warning", "error")),
+    Name("severity", SEVERITIES),
     metavar="NAME",
     default="warning",
 )
 MOST = Option(
     "most",
     ("--most",),
-    "Show at most N places that break a rule; 10,000 of all rules together.",
+    "Look at no more than N places that break a rule: by default 1,000 for text, 10 for other "
+    "forms, which have a line or more for each; 10,000 of all rules together.",
     Integer(1),
     metavar="N",
-    default="10",
+)
+FORMAT = Option(
+    "form",
+    ("--format",),
+    "How findings are written: {names}. gcc has a line for each place, as compilers print them; "
+    "sarif is SARIF 2.1.0; github makes annotations in the log of GitHub Actions.",
+    Name("format", ("text", "gcc", "sarif", "github")),
+    metavar="NAME",
+    default="text",
+)
+EVERY_PLACE = Option(
+    "every_place",
+    ("-v", "--verbose"),
+    "Say each place that breaks a rule on a line of its own, and not those together that are "
+    "alike; all of them but for --most.",
 )

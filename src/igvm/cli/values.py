@@ -149,6 +149,39 @@ class Group(Name):
         return [name for name in known if name.startswith(lower_name(start))]
 
 
+class RuleName(Value):
+    """The name of a rule of `igvm check`, or one of some words."""
+
+    def __init__(self, words: tuple[str, ...] = ()) -> None:
+        """`words` are as good as a name, and are listed."""
+        self._words = words
+
+    def read(self, text: str) -> Any:
+        """The word, or the name as `rule_names` has it."""
+        from igvm.report.rule_list import folded, nearest_rule, rule_names
+
+        name = folded(text)
+        if name in self._words or name in rule_names():
+            return name
+        from difflib import get_close_matches
+
+        guess = next(iter(get_close_matches(name, self._words, 1)), None) or nearest_rule(text)
+        hint = f"did you mean {guess}?" if guess else "igvm rules lists them"
+        raise ValueError(f"there is no rule {text!r}; {hint}")
+
+    def complete(self, start: str) -> Iterable[str]:
+        """The words and the rules that begin so, as they are written."""
+        from igvm.report.rule_list import folded, rule_list
+
+        known = [name for entry in rule_list().rules for name in entry.names()]
+        words = [*self._words, *dict.fromkeys(known)]
+        return [word for word in words if folded(word).startswith(folded(start))]
+
+    def listed(self) -> str:
+        """The words, one after the other."""
+        return ", ".join(self._words)
+
+
 class EnumName(Value):
     """A name of one of igvm's enums, in any case and with `-` or `_`."""
 

@@ -12,11 +12,12 @@ from igvm.cli.option_records import GENERAL, Option
 from igvm.errors import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from click.shell_completion import CompletionItem
 
     from igvm.cli.option_records import Argument
+    from igvm.cli.settings import Settings
     from igvm.cli.values import Value
 
     _ParamType = click.ParamType[Any]
@@ -46,6 +47,19 @@ def is_given(name: str) -> bool:
     return source is not click.core.ParameterSource.DEFAULT
 
 
+def settings_used() -> str | None:
+    """The file that says options of the verb that runs; None where nothing was taken from one."""
+    context = click.get_current_context()
+    is_used = any(
+        context.get_parameter_source(param.name) is click.core.ParameterSource.DEFAULT_MAP
+        for param in context.command.params
+    )
+    settings = context.meta.get(_SETTINGS)
+    return settings.source if is_used and settings is not None else None
+
+
+_SETTINGS = "igvm.settings"
+"""What a context calls the settings that were read for it."""
 _WORTH_A_HEADING = 3
 """Options of a group that has a heading of its own in a help text."""
 _HYPHEN, _BLANK = "\u2011", "\xa0"
@@ -174,6 +188,18 @@ class _ClickOption(click.Option):
             **value,
         )
 
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, click.Parameter]
+    ) -> tuple[Any, click.core.ParameterSource]:
+        """What is said on the command line; or else in a file of settings."""
+        value, source = super().consume_value(ctx, opts)
+        is_left_out = source is click.core.ParameterSource.DEFAULT
+        if self.record.in_file and is_left_out and not ctx.resilient_parsing:
+            settings = _settings(ctx)
+            if settings is not None and self.record.name in settings.values:
+                return settings.values[self.record.name], click.core.ParameterSource.DEFAULT_MAP
+        return value, source
+
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         """The value; of an option that is given several times, each only once."""
         value = super().process_value(ctx, value)
@@ -198,6 +224,21 @@ class _ClickOption(click.Option):
         gap = "" if record.bare is not None else " "
         usage = f"{', '.join(record.flags)}{gap}{record.metavar}".rstrip()
         return usage, text
+
+
+def _settings(ctx: click.Context) -> Settings | None:
+    """What a file says of the options of the verb of `ctx`; read once a run."""
+    if _SETTINGS not in ctx.meta:
+        from igvm.cli.settings import read_settings
+        from igvm.errors import ValidationError
+
+        records = [param.record for param in ctx.command.params if isinstance(param, _ClickOption)]
+        try:
+            ctx.meta[_SETTINGS] = read_settings(records)
+        except ValidationError as error:
+            raise click.UsageError(error.message, ctx) from None
+    settings: Settings | None = ctx.meta[_SETTINGS]
+    return settings
 
 
 def _argument(record: Argument) -> click.Argument:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import functools
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from igvm.checks.finding import Severity  # noqa: TC001 - msgspec reads annotations
-from igvm.report.check_results import REFERENCE, SPECIFICATION
+from igvm.report.check_results import SPECIFICATION
 from igvm.report.findings_text import severity_piece
 from igvm.report.terminal_text import line, paragraph
+from igvm.report.verdicts import REFERENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from igvm.checks.reference import ReferenceRule
     from igvm.checks.rule import Rule
@@ -74,6 +76,38 @@ def rule_list(rule_sets: Collection[str] = (), name: str | None = None) -> RuleL
             and (name is None or _is_called(entry, name))
         ]
     )
+
+
+class RuleName(NamedTuple):
+    """What findings of one rule call it, under one of those that check it."""
+
+    full: str
+    """`checksum`, `igvm-0.5/InvalidChecksum`, `loader/openvmm/overlap`."""
+    rule_set: str
+    """`spec`, a release of the reference, or a loader."""
+
+
+@functools.cache
+def rule_names() -> Mapping[str, tuple[RuleName, ...]]:
+    """Every way to call rules, in lower case and with `-` for `_`, and which rules those are.
+
+    A rule is called by its name alone, which is that of all rules of the name; after the rule set
+    or the loader and a `/`; and as findings call it.
+    """
+    names: dict[str, dict[RuleName, None]] = {}
+    for entry in _all_rules():
+        for rule_set in entry.rule_sets:
+            qualified = f"{rule_set}/{entry.name}"
+            prefix = "" if entry.is_of_reference else "loader/"
+            full = entry.name if rule_set == SPECIFICATION else f"{prefix}{qualified}"
+            for name in (entry.name, qualified, full):
+                names.setdefault(folded(name), {})[RuleName(full, rule_set)] = None
+    return {name: tuple(rules) for name, rules in names.items()}
+
+
+def folded(name: str) -> str:
+    """The name of a rule as `rule_names` has it."""
+    return name.strip().lower().replace("_", "-")
 
 
 def _is_called(entry: RuleEntry, name: str) -> bool:

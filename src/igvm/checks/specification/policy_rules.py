@@ -130,7 +130,7 @@ def policy_tdx_reserved(inspected: InspectedFile) -> Found:
 
 @rule(
     "policy-debug",
-    NOTE,
+    WARNING,
     "the policy lets the host debug the guest",
     "SnpPolicy.debug, TdxPolicy.debug_allowed, CCA_POLICY_ATTR_DEBUG, "
     "IGVM_VHS_VBS_MEASUREMENT.policy_flags; SEV API, guest policy (NODBG)",
@@ -138,8 +138,10 @@ def policy_tdx_reserved(inspected: InspectedFile) -> Found:
 def policy_debug(inspected: InspectedFile) -> Found:
     """A host that may debug the guest can read and write its memory.
 
-    That is right for a test image. In production nobody should trust the guest. On SEV and
-    SEV-ES bit 0 of the policy forbids debugging, so it is the clear bit that allows it.
+    That is right for a test image. In production nobody should trust the guest: a build of images
+    for release stops on it with `igvm check --fail-on policy-debug`, and one of test images says
+    `--ignore policy-debug`. On SEV and SEV-ES bit 0 of the policy forbids debugging, so it is the
+    clear bit that allows it.
     """
     import numpy as np
 
