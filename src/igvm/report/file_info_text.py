@@ -201,26 +201,26 @@ def _regions(info: Info) -> Iterator[Line]:
 
 def _signed(info: Info) -> Iterator[Line]:
     """Who vouches for the file."""
-    digests: list[list[str | Piece]] = []
+    vouched: list[tuple[str, str]] = []
     for block in info.id_blocks[:_MOST]:
         platforms = "+".join(block.platforms) or "no platform"
-        svn = f"svn {block.guest_svn}, digest"
-        digests.append([f"SNP ID block for {platforms},", svn, block.ld])
-        digests += _compared(info, block.ld)
+        vouched.append((f"SNP ID block for {platforms}, svn {block.guest_svn}, digest", block.ld))
     for measurement in info.vbs_measurements[:_MOST]:
         platforms = "+".join(measurement.platforms) or "no platform"
         title = f"VBS measurement for {platforms}, svn {measurement.security_version}, digest"
-        digests.append([title, measurement.boot_measurement_digest[:64]])
-        digests += _compared(info, measurement.boot_measurement_digest)
-    for number, tokens in enumerate(digests):
-        yield from _labelled("endorsed" if number == 0 else "", tokens, gap=" ")
+        vouched.append((title, measurement.boot_measurement_digest[:64]))
+    for number, (title, digest) in enumerate(vouched):
+        yield from _labelled("endorsed" if number == 0 else "", [title])
+        yield line(digest)  # alone and whole, to be copied
+        for tokens in _compared(info, digest):
+            yield from _labelled("", tokens, gap=" ")
     documents = [
         f"CoRIM {corim.kind} for {'+'.join(corim.platforms) or 'no platform'} "
         f"({bytes_text(corim.size)})"
         for corim in info.corim[: 2 * _MOST]
     ]
     if documents:
-        yield from _labelled("" if digests else "endorsed", documents, gap=", ")
+        yield from _labelled("" if vouched else "endorsed", documents, gap=", ")
 
 
 def _compared(info: Info, digest: str) -> Iterator[list[str | Piece]]:
