@@ -19,7 +19,9 @@ def hypervisors_text(results: Sequence[MeasureResult]) -> Iterator[Line]:
     """That a tool loads nothing, and which loaders take the platforms; nothing if one was asked."""
     measured = [result for result in results if result.measurement is not None]
     tools = list(dict.fromkeys(result.loader for result in measured))
-    if not tools or not all(loader_of(name).is_tool for name in tools):
+    loaders_of_tools = [loader_of(name) for name in tools]
+    # Firmware that a VMM is given beside no file is started by that VMM.
+    if not tools or not all(each.is_tool and not each.takes_firmware for each in loaders_of_tools):
         return
     platforms: dict[tuple[str, ...], list[str]] = {}
     for platform in dict.fromkeys(result.platform for result in measured):
