@@ -37,8 +37,8 @@ KIND = igvm.PlatformType
         ("0x5: no debugging, SEV-ES only", 5, KIND.SEV_ES),
         (
             (
-                "0x11d003a: DEBUGGING ALLOWED, keys not shared, not sent to other hosts, sent within "
-                "its domain only, sent to SEV hosts only, API 29.1 or newer"
+                "0x11d003a: DEBUGGING ALLOWED, keys not shared, not sent to other hosts, sent "
+                "within its domain only, sent to SEV hosts only, API 29.1 or newer"
             ),
             0x011D003A,
             KIND.SEV,
