@@ -30,6 +30,11 @@ says that it was seen to happen; everything else was read in the source. What on
 is not judged, such as what its processor can do; but for QEMU see below.
 `igvm rules --loader NAME` lists the rules below in a terminal, and `igvm rules RULE` explains one.
 
+A program that ends prints a sentence, and `igvm rules --search "device tree not available"` finds
+the rule that it is about. Of an error of libigvm QEMU prints a number alone, such as
+`Unable to parse IGVM file guest.igvm: -16`; `--search=-16` finds the rules of the reference that
+it stands for.
+
 """
 
 _MACHINES = """
@@ -99,9 +104,14 @@ def page() -> str:
             parts.append(
                 f"\n### {rule.name}: {rule.severity.name.lower()}\n\n"
                 f"{words[:1].upper()}{words[1:]}.\n\n{reason}\n\n"
-                f":Loaders: {names}\n:Source: {rule.source}\n"
+                f":Loaders: {names}\n{printed(rule.messages)}:Source: {rule.source}\n"
             )
     return "".join([*parts, machines(), axes(), "\n---\n\n", _FOOT])
+
+
+def printed(messages: tuple[str, ...]) -> str:
+    """What the program prints, as a field of a rule."""
+    return f":Prints: {' or '.join(f'``{message}``' for message in messages)}\n" if messages else ""
 
 
 def machines() -> str:

@@ -56,11 +56,17 @@ def reference_page(rule: ReferenceRule) -> str:
     """The page of one way in which the reference refuses a file."""
     releases = ", ".join(f"{release}.0" for release in rule.releases)
     crash = f"\nThe crate panics here: {CRASH_NAMES}.\n" if rule.crashes else ""
+    shown = (
+        ""
+        if rule.result is None
+        else f":QEMU prints: ``Unable to parse IGVM file {{file}}: {rule.result}``\n"
+    )
     return (
         f"# igvm: {rule.name}\n\n"
         f"{rule.words[:1].upper()}{rule.words[1:]}.\n\n"
         f":Severity: {rule.severity.name.lower()}\n"
         f":Releases: {releases}\n"
+        f"{shown}"
         f":Source: {rule.source}, in src/lib.rs of the igvm crate\n"
         f"{crash}\n"
         "What a release of the reference takes is a fact about that release and not a rule of the\n"

@@ -145,3 +145,43 @@ def test_no_such_rule(run: Run) -> None:
     result = run("rules", "nonsense")
     assert "igvm: rules: there is no rule nonsense\nhint: see igvm rules --help\n" == result.stderr
     assert ("", 2) == (result.stdout, result.exit_code)
+
+
+def test_search_of_rules(run: Run) -> None:
+    """A hypervisor's message finds its rule, and what to do is below it."""
+    result = run("rules", "--search", "qemu-system-x86_64: IGVM: Device tree not available")
+    shown = " ".join(result.stdout.split())
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert shown.startswith("device-tree error QEMU has a device tree on microvm only")
+    assert "Printed: IGVM: device tree not available" in shown
+    assert "Start them with it, or leave the header out." in shown
+
+
+def test_search_of_a_result(run: Run) -> None:
+    """The number of libigvm's result finds rules of the reference, and --rules those of one."""
+    found = json.loads(run("rules", "--search=-18", "--json").stdout)["rules"]
+    assert [("InvalidChecksum", -18, [])] == [
+        (rule["name"], rule["result"], rule["messages"]) for rule in found
+    ]
+    assert "QEMU prints: Unable to parse IGVM file {file}: -18" in (
+        run("rules", "--search", "-18", "--rules", "igvm-0.5").stdout
+    )
+
+
+def test_search_that_finds_much(run: Run) -> None:
+    """Of many rules there is a list."""
+    assert "reference (igvm crate)\n" in run("rules", "--search=-11").stdout
+
+
+def test_search_that_finds_nothing(run: Run) -> None:
+    """A message of no program is said to be none, and exits with 1."""
+    result = run("rules", "--search", "no such message")
+    assert (1, "") == (result.exit_code, result.stdout)
+    assert "igvm: no rule is about 'no such message'\nhint: give less of it" in result.stderr
+
+
+def test_search_of_one_rule(run: Run) -> None:
+    """A rule that is named needs no search."""
+    result = run("rules", "checksum", "--search", "x")
+    assert 2 == result.exit_code
+    assert "NAME and --search do not go together" in result.stderr

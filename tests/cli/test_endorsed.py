@@ -10,6 +10,7 @@ import pytest
 
 import igvm
 from igvm.report import schema
+from tests.golden_text import DIGEST, without_digests
 from tests.small_files import raw
 from tests.small_files.contents import PAGE
 from tests.small_files.guests import SNP, bytes_for
@@ -90,7 +91,7 @@ def test_exit_codes(run: Run, arguments: str, code: int) -> None:
 def test_words(run: Run, arguments: str, words: str) -> None:
     """It is said whose digest it is, in 80 columns."""
     result = run(*arguments.split())
-    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert max(map(len, without_digests(result.stdout))) <= 80
     assert words in " ".join(result.stdout.split())
 
 
@@ -139,7 +140,7 @@ def test_files_that_are_rejected(run: Run, tmp_path: Path, data: bytes) -> None:
     result = run("measure", path)
     assert 1 == result.exit_code
     assert "rejected  igvm 0.5 rejects the file, and no loader" in result.stdout
-    assert "digest    " in result.stdout
+    assert any(map(DIGEST.fullmatch, result.stdout.splitlines()))
     (measured,) = json.loads(run("measure", path, "--json").stdout)["results"]
     assert measured["rejection"]["rule"].startswith("igvm-0.5/")
     finding, *_ = igvm.check(igvm.parse(data), "igvm-0.5")

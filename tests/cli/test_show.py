@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.golden_text import without_digests
 from tests.small_files.samples import EVERY_HEADER, versioned
 
 if TYPE_CHECKING:
@@ -121,8 +122,8 @@ def test_dump_of_another_platform(run: Run) -> None:
 @pytest.mark.parametrize("verb", ["info", "dump", "check"])
 @pytest.mark.parametrize("name", ["good.igvm", "pages.igvm", "full.igvm", "bad.igvm"])
 def test_80_columns(run: Run, verb: str, name: str) -> None:
-    """No line is wider than a terminal."""
-    assert max(map(len, run(verb, name).stdout.splitlines())) <= 80
+    """No line is wider than a terminal, but for digests."""
+    assert max(map(len, without_digests(run(verb, name).stdout))) <= 80
 
 
 @pytest.mark.parametrize("verb", ["info", "dump", "check"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm import report
+from tests.golden_text import DIGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,8 +32,8 @@ def every_way(file: igvm.IgvmFile) -> None:
 
 
 def _fits(lines: Iterable[Line]) -> None:
-    """No line is wider than a terminal, and none steers it."""
+    """No line is wider than a terminal but for digests, and none steers it."""
     for line in lines:
         text = report.plain(line)
         assert text.isprintable()
-        assert len(text) <= 80, text
+        assert len(text) <= 80 or DIGEST.fullmatch(text), text

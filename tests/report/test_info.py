@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 
@@ -9,10 +11,13 @@ import igvm
 from igvm import Finding, report
 from igvm.report.check_results import Result
 from igvm.report.file_info_text import verdict
-from tests.golden_text import assert_golden
+from tests.golden_text import assert_golden, without_digests
 from tests.report.printed import GOLDEN, every_header, text
 from tests.small_files import raw
 from tests.small_files.samples import runs_of_pages, versioned
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def summary(data: bytes) -> report.Info:
@@ -94,7 +99,7 @@ def test_vps_that_share_registers_are_one() -> None:
     assert [0, 1, 3] == context.vp_indexes
     assert context.context is not None
     assert {"rip": 0x1234} == context.context.registers
-    assert "SEV_SNP VP 0-1,3  rip 0x1234" in text(
+    assert "SEV_SNP VP 0-1,3 in real mode at 0x1234" in text(
         report.info_text(summary(raw.file(heads, data=data)))
     )
 
@@ -140,6 +145,57 @@ def test_no_headers() -> None:
 def test_many_platforms_are_bounded() -> None:
     """No more than 32 platforms are looked at, however many there are."""
     assert 32 == len(summary(raw.file(raw.platform() * 1000)).platforms)
+
+
+def digest_line(info: report.Info) -> str:
+    """What a summary says of digests, on one line."""
+    lines = text(report.info_text(info)).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("digests"))
+    rest = lines[start + 1 :]
+    count = next(i for i, line in enumerate(rest) if not line.startswith(" "))
+    return " ".join(" ".join([lines[start], *rest[:count]]).split())
+
+
+def test_digests() -> None:
+    """The first digits of each platform's measurement are there, and where all of it is."""
+    file = igvm.parse(raw.file(raw.platform(2), raw.policy(), raw.page(0x1000)))
+    digest = igvm.measure(file, "snp").digest.hex()
+    summary_of_file = report.info(file, rules=())
+    assert [digest] == [each.digest for each in summary_of_file.digests]
+    expected = f"digests SEV_SNP {digest[:16]} by reference; igvm measure has all"
+    assert expected == digest_line(summary_of_file)
+
+
+def test_digests_of_many_pages() -> None:
+    """A launch of more than 4,096 pages is not measured for a summary, and that is said."""
+    area = raw.area(1, 4097 * 4096) + raw.insert(1, 0x100000)
+    shown = digest_line(summary(raw.file(raw.platform(2), raw.policy(), area)))
+    assert "digests none of SEV_SNP: 4,097 pages" == shown
+
+
+def test_loaders() -> None:
+    """Loaders that take the file are named, others counted, and how to ask them is said."""
+    shown = text(report.info_text(report.info(igvm.parse(runs_of_pages()))))
+    (line,) = [line for line in shown.splitlines() if line.startswith("loaders")]
+    assert "(igvm check --loader all --memory 4G)" in " ".join(shown.split())
+    assert "refus" in line
+
+
+def test_tdx_starts_without_registers() -> None:
+    """Where a TD starts is said although TDX takes no context."""
+    shown = text(report.info_text(summary(raw.file(raw.platform(3)))))
+    assert "starts      TDX in protected mode at 0xfffffff0; the TDX module sets" in shown
+
+
+@pytest.mark.corpus
+def test_real_files_fit_a_screen(corpus: Path) -> None:
+    """The summary of every file that a real tool wrote has at most 24 lines of 80 columns."""
+    files = [path for path in (corpus / "tools").glob("*.igvm") if "merge_shape" not in path.name]
+    assert len(files) > 40
+    for path in files:
+        lines = text(report.info_text(report.info(igvm.open(path)))).splitlines()
+        assert (path.name, True) == (path.name, len(lines) <= 24)
+        assert max(map(len, without_digests("\n".join(lines)))) <= 80
 
 
 RESULT = Result(rules="igvm-0.5", verdict="accepted", errors=0, warnings=0, notes=0, findings=[])

@@ -11,7 +11,6 @@ from igvm.report.names_and_numbers import (
     file_name,
     flag_names,
     mask_names,
-    policy_text,
 )
 from tests.small_files import raw
 
@@ -53,21 +52,6 @@ def test_mask_names() -> None:
     heads = raw.platform(2, 1) + raw.platform(3, 2)
     file = igvm.parse(raw.file(heads))
     assert ["SEV_SNP", "TDX", "0x80000000"] == mask_names(file, 0x80000003)
-
-
-@pytest.mark.parametrize(
-    ("text", "value", "kind"),
-    [
-        ("0x3001f (ABI 0.31, smt)", 0x3001F, igvm.PlatformType.SEV_SNP),
-        ("0x90100 (ABI 1.0, bit 17 clear, smt, debug)", 0x90100, igvm.PlatformType.SEV_SNP),
-        ("0x82 (sept_ve_disable, unknown bits 0x80)", 0x82, igvm.PlatformType.TDX),
-        ("0x0 (nothing allowed)", 0, igvm.PlatformType.TDX),
-        ("0x5", 5, igvm.PlatformType.SEV_ES),
-    ],
-)
-def test_policy_text(text: str, value: int, kind: igvm.PlatformType) -> None:
-    """A policy is its number and what it allows."""
-    assert text == policy_text(value, kind)
 
 
 def test_file_name_that_is_no_text() -> None:

@@ -11,8 +11,9 @@ from igvm.cli.verb import verb
 def command(*, path: str, json: str) -> None:
     """Show what a file is, on one screen.
 
-    Platforms and policies, what each loads, the registers of its processors, who vouches for it,
-    and whether the specification and the reference have something against it.
+    Platforms and policies, what each loads, how its processors start, who vouches for it, the first
+    digits of its digests, which loaders take it, and whether the specification and the reference
+    have something against it.
     """
     from igvm import report
 

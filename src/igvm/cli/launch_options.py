@@ -167,7 +167,11 @@ MEMORY = Option(
     metavar="SIZE",
     group=LAUNCH,
 )
-BARE = Option("bare", ("--bare",), "Print one digest and nothing else.")
+BARE = Option(
+    "bare",
+    ("--bare",),
+    "Print the digest and nothing else; of several, PLATFORM LOADER DIGEST in a line each.",
+)
 EXPECT = Option(
     "expect", ("--expect",), "Exit with 1 unless a digest is this one.", Digest(), metavar="HEX"
 )

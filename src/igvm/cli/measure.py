@@ -28,8 +28,11 @@ from igvm.cli.verb import is_given, verb
 from igvm.cli.vmsa_files import dump_vmsas
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from igvm.cli.launch_request import LaunchRequest
     from igvm.file.view import IgvmFile
+    from igvm.report.measurements import MeasureResult
     from igvm.report.refusal import Refusal
 
 
@@ -126,10 +129,8 @@ def command(
     if bare:
         if code and not measured:
             return code
-        if len(measured) != 1:
-            message = f"--bare wants one digest and there are {len(measured)}"
-            raise click.UsageError(f"{message}; choose with --platform and --loader")
-        click.echo(_encoded(measured[0].digest, encoding))
+        for words in _bare_lines(results, encoding):
+            click.echo(words)
         return code
     if json != "off":
         from igvm.report.encoding import encode
@@ -142,6 +143,7 @@ def command(
         )
         print_json([encode(report, pretty=json == "pretty")])
         return code
+    from igvm.report.hypervisors_text import hypervisors_text
     from igvm.report.measurement_text import blocks_text, expected_text, table_text
 
     if expected is not None:
@@ -151,11 +153,30 @@ def command(
             )
         )
     elif request.has_several:
-        print_lines(table_text(results, _advice, endorsed))
+        print_lines([*table_text(results, _advice, endorsed), *hypervisors_text(results)])
     else:
         shown = [result for result in results if result.measurement or result.name is None]
-        print_lines(blocks_text(shown, endorsed))
+        print_lines([*blocks_text(shown, endorsed), *hypervisors_text(results)])
     return code
+
+
+def _bare_lines(results: Sequence[MeasureResult], encoding: str) -> Iterator[str]:
+    """The digest alone where one was asked for, else a line of words for each.
+
+    Those are the platform, the loader, the digest and, where several numbers of vCPUs were given,
+    the number.
+    """
+    asked = [result for result in results if result.name is not None]
+    has_counts = len({result.vcpus for result in asked}) > 1
+    for result in asked:
+        if result.measurement is None:
+            continue
+        digest = _encoded(result.measurement.digest, encoding)
+        if len(asked) == 1:
+            yield digest
+        else:
+            count = f" {result.vcpus}" if has_counts else ""
+            yield f"{result.platform.name} {result.loader} {digest}{count}"
 
 
 def _encoded(digest: bytes, encoding: str) -> str:

@@ -70,6 +70,14 @@ RULES = Option(
     multiple=True,
     default="spec",
 )
+SEARCH = Option(
+    "search",
+    ("--search",),
+    "What a hypervisor printed, or a part of it: the rules that this is about. A number such as "
+    "-16 is what QEMU shows of an error of libigvm.",
+    Value(),
+    metavar="TEXT",
+)
 SEVERITY = Option(
     "severity",
     ("--severity",),

@@ -9,6 +9,7 @@ from igvm.checks.finding import Severity
 from igvm.errors import FormatError
 from igvm.measurement.endorsed_digests import endorsed_digests
 from igvm.report.check_results import checked
+from igvm.report.entry_mode import entry_text
 from igvm.report.file_model import FileModel
 from igvm.report.info_model import (
     CCAPolicyModel,
@@ -23,7 +24,9 @@ from igvm.report.info_model import (
     Region,
     VBSMeasurementModel,
 )
+from igvm.report.launch_summary import MOST_PAGES, launch_digests, loader_verdicts
 from igvm.report.names_and_numbers import POLICIES, file_name, mask_names
+from igvm.report.policy_words import cca_policy_words, policy_words, vbs_policy_words
 from igvm.report.registers import Budget, registers
 from igvm.spec.directive import (
     PageData,
@@ -34,7 +37,7 @@ from igvm.spec.directive import (
     VBSMeasurement,
     VPContext,
 )
-from igvm.spec.enums import PAGE_SIZE_2M, HeaderType, PageDataFlags, PageDataType
+from igvm.spec.enums import PAGE_SIZE_2M, HeaderType, PageDataFlags, PageDataType, PlatformType
 from igvm.spec.initialization import (
     CCAPolicy,
     CorimDocument,
@@ -63,9 +66,6 @@ MOST = 32
 """Platforms, contexts and the like that are listed: no sensible file has more."""
 
 _LARGEST = (1 << 64) - 1
-_MOST_MEASURED = 4096
-"""Pages of a launch that a summary takes the time to measure: 16 MiB."""
-
 
 _WITH_CCA_POLICY = platforms_with(
     lambda isolation: isolation.policy_header == HeaderType.CCA_POLICY
@@ -108,7 +108,9 @@ def info(file: IgvmFile, rules: Sequence[str] = ("spec", "igvm-0.5", "igvm-0.4")
             )
             for measurement in (header.record for header in _first(file, VBSMeasurement))
         ],
-        endorsed=endorsed_digests(file, every_feature=False, most_pages=_MOST_MEASURED),
+        endorsed=endorsed_digests(file, every_feature=False, most_pages=MOST_PAGES),
+        digests=launch_digests(file),
+        loaders=loader_verdicts(file) if rules else None,
         corim=list(islice(_corim(file), MOST)),
         relocatable_regions=[
             Region(
@@ -186,6 +188,7 @@ def _context(file: IgvmFile, headers: list[Header[VPContext]], budget: Budget) -
         vp_indexes=[header.record.vp_index for header in headers],
         gpas=[header.record.gpa for header in headers],
         context=values,
+        start=None if values is None else entry_text(values),
         problem=problem,
     )
 
@@ -193,33 +196,46 @@ def _context(file: IgvmFile, headers: list[Header[VPContext]], budget: Budget) -
 def _platform(file: IgvmFile, supported: SupportedPlatform) -> Platform:
     """A platform, its policies and its memory."""
     mask = supported.compatibility_mask
-    layout = POLICIES.get(supported.platform_type)
-    policies = [
-        Policy(
-            value=header.record.policy,
-            fields=layout(header.record.policy).as_dict() if layout else {},
-        )
+    kind = supported.platform_type
+    layout = POLICIES.get(kind)
+    guest_policies = [
+        header.record.policy
         for header in _first(file, GuestPolicy)
         if header.record.compatibility_mask & mask
     ]
+    cca_policies = [
+        header.record
+        for header in _first(file, CCAPolicy)
+        if header.record.compatibility_mask & mask and kind in _WITH_CCA_POLICY
+    ]
+    words = [policy_words(policy, kind) for policy in guest_policies]
+    words += [cca_policy_words(policy) for policy in cca_policies]
+    if kind == PlatformType.VSM_ISOLATION:
+        words += [
+            vbs_policy_words(header.record.policy_flags)
+            for header in _first(file, VBSMeasurement)
+            if header.record.compatibility_mask & mask
+        ]
     return Platform(
-        platform_type=supported.platform_type.name,
+        platform_type=kind.name,
         compatibility_mask=mask,
         highest_vtl=supported.highest_vtl,
         platform_version=supported.platform_version,
         shared_gpa_boundary=supported.shared_gpa_boundary,
-        policies=policies,
+        policies=[
+            Policy(value=policy, fields=layout(policy).as_dict() if layout else {})
+            for policy in guest_policies
+        ],
         cca_policies=[
             CCAPolicyModel(
-                attributes_required_zeroes=header.record.attributes_required_zeroes,
-                attributes_required_ones=header.record.attributes_required_ones,
-                hash_algorithm=header.record.hash_algorithm.name,
-                lfa_policy=header.record.lfa_policy.name,
+                attributes_required_zeroes=policy.attributes_required_zeroes,
+                attributes_required_ones=policy.attributes_required_ones,
+                hash_algorithm=policy.hash_algorithm.name,
+                lfa_policy=policy.lfa_policy.name,
             )
-            for header in _first(file, CCAPolicy)
-            if header.record.compatibility_mask & mask
-            and supported.platform_type in _WITH_CCA_POLICY
+            for policy in cca_policies
         ],
+        policy_words=words,
         memory=_memory(file, mask),
     )
 

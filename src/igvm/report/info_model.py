@@ -9,6 +9,7 @@ import msgspec
 from igvm.measurement.endorsed_digests import EndorsedDigest  # noqa: TC001 - msgspec reads it
 from igvm.report.check_results import Result  # noqa: TC001 - msgspec reads annotations
 from igvm.report.file_model import FileModel  # noqa: TC001 - msgspec reads annotations
+from igvm.report.launch_summary import LaunchDigest, LoaderVerdict  # noqa: TC001 - as above
 from igvm.report.registers import Registers  # noqa: TC001 - msgspec reads annotations
 
 
@@ -82,6 +83,8 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     shared_gpa_boundary: int
     policies: list[Policy]
     cca_policies: list[CCAPolicyModel]
+    policy_words: list[str]
+    """What each policy says, in words: of GUEST_POLICY, CCA_POLICY and VBS_MEASUREMENT headers."""
     memory: Memory
 
 
@@ -92,6 +95,8 @@ class ContextModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     vp_indexes: list[int]
     gpas: list[int]
     context: Registers | None = None
+    start: str | None = None
+    """In which mode of the processor it starts, and where: `in long mode at 0x100000`."""
     problem: str | None = None
     """Why the registers cannot be shown."""
 
@@ -163,6 +168,11 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     endorsed: list[EndorsedDigest]
     """The digests of ID blocks and VBS measurements, and which loaders lead to them; of launches
     of at most 4,096 measured pages, and without other SEV_FEATURES than the file's."""
+    digests: list[LaunchDigest]
+    """What the reference measures of each platform, in launches of at most 4,096 pages."""
+    loaders: list[LoaderVerdict] | None
+    """What the rules of each loader but those about digests say, of QEMU on a q35 with 4 GiB;
+    null for a file of more than 32,768 headers, and where no rules were asked for."""
     corim: list[Corim]
     relocatable_regions: list[Region]
     results: list[Result]

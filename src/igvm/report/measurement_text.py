@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ALGORITHMS = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
 _LABEL = 10
-"""Columns before a digest."""
+"""Columns of a label."""
 _CELL = 10
 """Hexadecimal digits of a digest in a table."""
 _COLUMNS = 4
@@ -83,12 +83,9 @@ def _label(label: str) -> Line:
     return line((f"  {label:<{_LABEL - 2}}  ", "name"))
 
 
-def digest_text(digest: bytes, label: str = "digest", style: str = "") -> Iterator[Line]:
-    """A digest in one line, or in two or three equal ones where it does not fit."""
-    digits = digest.hex()
-    width = len(digits) if len(digits) <= 64 else 48 if len(digits) == 96 else 64
-    for start in range(0, len(digits), width):
-        yield line(*_label(label if start == 0 else ""), (digits[start : start + width], style))
+def digest_text(digest: bytes, style: str = "") -> Iterator[Line]:
+    """A digest alone on its line, whole: what is broken cannot be copied or searched for."""
+    yield line((digest.hex(), style))
 
 
 def table_text(
@@ -154,13 +151,12 @@ def _in_full(results: Sequence[MeasureResult]) -> Iterator[Line]:
             counts += [] if result.vcpus is None else [result.vcpus]
     has_counts = len({result.vcpus for result in results}) > 1
     for digest, loaders in by_digest.items():
-        yield from digest_text(digest, digest.hex()[: _LABEL - 2])
         names = [
             name + (f" ({', '.join(map(str, counts))})" if has_counts else "")
             for name, counts in loaders.items()
         ]
-        first = _label("")
-        yield from paragraph(", ".join(names), first=first, indent=_LABEL + 2, style="quiet")
+        yield from paragraph(", ".join(names), first=line("  "), indent=4, style="quiet")
+        yield from digest_text(digest)
 
 
 def _assumptions(results: Sequence[MeasureResult]) -> Iterator[Line]:
@@ -206,11 +202,12 @@ def expected_text(
             yield from digest_text(expected.digest)
     if expected.matches:
         return
-    yield from digest_text(expected.digest, "expected", "bad")
+    yield line(("expected", "title"))
+    yield from digest_text(expected.digest, "bad")
     for result in results:
         if result.measurement is not None:
-            yield line(*platform_title(result.platform), _launch_text(result))
-            yield from digest_text(result.measurement.digest, "measured")
+            yield line(*platform_title(result.platform), f"measured, {_launch_text(result)}")
+            yield from digest_text(result.measurement.digest)
     yield from _remark(f"`{search}` searches for what leads to the expected digest", "quiet")
 
 

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from igvm.spec.isolation import ISOLATIONS
-from igvm.spec.policy import SNPPolicy
 
 if TYPE_CHECKING:
     from enum import IntFlag
@@ -63,21 +62,3 @@ def mask_names(file: IgvmFile, mask: int) -> list[str]:
         known |= bits
     unnamed = mask & ~known
     return names + ([f"{unnamed:#x}"] if unnamed else [])
-
-
-def policy_text(value: int, kind: PlatformType) -> str:
-    """What a policy word means on a platform, in a few words."""
-    layout = POLICIES.get(kind)
-    if layout is None:
-        return f"{value:#x}"
-    policy = layout(value)
-    terms: list[str] = []
-    fields = policy.as_dict()
-    if isinstance(policy, SNPPolicy):
-        terms.append(f"ABI {fields.pop('abi_major')}.{fields.pop('abi_minor')}")
-        if not fields.pop("reserved_must_be_one"):
-            terms.append("bit 17 clear")
-    terms += [name for name, bit in fields.items() if bit]
-    if policy.unknown:
-        terms.append(f"unknown bits {policy.unknown:#x}")
-    return f"{value:#x} ({', '.join(terms) or 'nothing allowed'})"

@@ -11,7 +11,7 @@ from igvm.file.context import VBSContext
 from igvm.file.header_extents import data_range
 from igvm.report.names_and_numbers import flag_names
 from igvm.spec.context import CCAContext, NativeContextX64
-from igvm.spec.vmsa import SEVVMSA, SEVFeatures
+from igvm.spec.vmsa import SEVVMSA
 from igvm.wire.record import Record
 
 if TYPE_CHECKING:
@@ -28,22 +28,16 @@ _FORMATS: dict[type[Any], str] = {
     VBSContext: "VBS",
 }
 
-MAIN: dict[str, tuple[str, ...]] = {
-    "VMSA": (
-        *("rip", "cs", "rsp", "rflags", "rsi", "cr0", "cr3", "cr4", "efer"),
-        *("sev_features", "virtual_tom", "vmpl"),
-    ),
-    "NATIVE": (
-        *("rip", "code_selector", "code_base", "rsp", "rflags", "rsi"),
-        *("cr0", "cr3", "cr4", "efer"),
-    ),
-    "CCA": ("pc", "x0", "x1", "flags"),
-    "VBS": (
-        *("RIP", "CS", "RSP", "RFLAGS", "RSI", "CR0", "CR3", "CR4", "EFER"),
-        *("PC", "X0", "X1", "CPSR", "SCTLR_EL1", "TCR_EL1", "TTBR0_EL1"),
-    ),
+STARTING: dict[str, tuple[str, ...]] = {
+    "VMSA": ("rsp", "rsi", "virtual_tom", "vmpl", "sev_features"),
+    "NATIVE": ("rsp", "rsi"),
+    "CCA": ("x0", "x1", "flags"),
+    "VBS": ("RSP", "RSI", "X0", "X1"),
 }
-"""The registers that a summary shows, by format."""
+"""The registers that a summary shows beside mode and address, by format."""
+
+_MOST_FEATURES = 4
+"""Names of SEV_FEATURES that a summary shows."""
 
 _TOO_WIDE = 1 << 64
 """The first value that a JSON number of ours does not hold."""
@@ -142,17 +136,17 @@ def value_text(value: RegisterValue) -> str:
     return f"{value:#x}" if isinstance(value, int) else value
 
 
-def main_text(context: Registers) -> list[str]:
-    """The registers that a summary shows, those that are not zero."""
-    terms: list[str] = [] if context.vtl is None else [f"vtl {context.vtl}"]
-    for name in MAIN[context.format]:
+def start_registers(context: Registers) -> list[str]:
+    """The registers that a summary shows beside mode and address, those that are not zero."""
+    terms: list[str] = [f"VTL {context.vtl}"] if context.vtl else []
+    for name in STARTING[context.format]:
         value = context.registers.get(name)
         if not value:
             continue
-        if isinstance(value, dict):
-            terms.append(f"{name} {value['selector']:#x} base {value['base']:#x}")
-        elif name == "sev_features":
-            terms.append("features " + ", ".join(flag_names(SEVFeatures(int(value)))))
+        if name == "sev_features":
+            names = context.sev_features
+            more = f" and {len(names) - _MOST_FEATURES} more" if len(names) > _MOST_FEATURES else ""
+            terms.append(f"features {' '.join(names[:_MOST_FEATURES])}{more}")
         else:
             terms.append(f"{name} {value_text(value)}")
     return terms

@@ -10,6 +10,7 @@ import msgspec
 from igvm.checks.finding import Severity  # noqa: TC001 - msgspec reads annotations
 from igvm.report.check_results import SPECIFICATION
 from igvm.report.findings_text import severity_piece
+from igvm.report.rule_search import rules_about
 from igvm.report.terminal_text import line, paragraph
 from igvm.report.verdicts import REFERENCE
 
@@ -39,6 +40,10 @@ class RuleEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Why it matters; may be empty."""
     crashes: bool
     """Whether the reference panics on a file that breaks it."""
+    messages: list[str]
+    """What a loader prints when it ends for this; `{gpa}` and the like stand for what varies."""
+    result: int | None
+    """The IgvmResult of libigvm, which is all that QEMU shows of an error of the reference."""
 
     def names(self) -> list[str]:
         """What a finding may call it: its name, alone and after the rule set or the loader."""
@@ -60,22 +65,24 @@ class RuleList(msgspec.Struct, frozen=True, kw_only=True):
     rules: list[RuleEntry]
 
 
-def rule_list(rule_sets: Collection[str] = (), name: str | None = None) -> RuleList:
+def rule_list(
+    rule_sets: Collection[str] = (), name: str | None = None, search: str | None = None
+) -> RuleList:
     """The rules of rule sets or loaders, or of all, in the order they are checked.
 
     Args:
         rule_sets: `spec`, `igvm-0.4`, `igvm-0.5` or names of loaders; none for all.
         name: of a rule, alone or as a finding has it: `igvm-0.5/InvalidChecksum`,
             `loader/qemu-tcg/order-trap`.
+        search: what a hypervisor printed, a part of it, the number of libigvm's result, or words.
     """
-    return RuleList(
-        rules=[
-            entry
-            for entry in _all_rules()
-            if (not rule_sets or not set(rule_sets).isdisjoint(entry.rule_sets))
-            and (name is None or _is_called(entry, name))
-        ]
-    )
+    rules = [
+        entry
+        for entry in _all_rules()
+        if (not rule_sets or not set(rule_sets).isdisjoint(entry.rule_sets))
+        and (name is None or _is_called(entry, name))
+    ]
+    return RuleList(rules=rules if search is None else rules_about(rules, search))
 
 
 class RuleName(NamedTuple):
@@ -129,11 +136,16 @@ def _all_rules() -> Iterator[RuleEntry]:
     for reference_rule in REFERENCE_RULES.values():
         rule_sets = [f"{REFERENCE}{release}" for release in reference_rule.releases]
         crashes = reference_rule.crashes
-        yield _entry(reference_rule, rule_sets, reference_rule.words, crashes=crashes)
+        result = reference_rule.result
+        yield _entry(
+            reference_rule, rule_sets, reference_rule.words, crashes=crashes, result=result
+        )
     for loader_rule, loaders in all_rules():
         sentence = loader_rule.sentence(*(loader.program for loader in loaders))
         names = [loader.name for loader in loaders]
-        yield _entry(loader_rule, names, sentence, loader_rule.rationale)
+        yield _entry(
+            loader_rule, names, sentence, loader_rule.rationale, messages=loader_rule.messages
+        )
 
 
 def _entry(
@@ -143,6 +155,8 @@ def _entry(
     rationale: str = "",
     *,
     crashes: bool = False,
+    messages: Collection[str] = (),
+    result: int | None = None,
 ) -> RuleEntry:
     """A rule with what its kind of rule has, or has in another form."""
     return RuleEntry(
@@ -153,6 +167,8 @@ def _entry(
         source=rule.source,
         rationale=rationale,
         crashes=crashes,
+        messages=list(messages),
+        result=result,
     )
 
 
@@ -192,6 +208,12 @@ def rule_text(listed: RuleList) -> Iterator[Line]:
             f"Source: {entry.source}",
         ):
             yield from paragraph(sentence, first=line("  "), indent=_INDENT)
+        for message in entry.messages:
+            shown = f"Printed: {message}"
+            yield from paragraph(shown, first=line("  "), indent=_INDENT + 2, style="quiet")
+        if entry.result is not None:
+            shown = f"QEMU prints: Unable to parse IGVM file {{file}}: {entry.result}"
+            yield from paragraph(shown, first=line("  "), indent=_INDENT + 2, style="quiet")
         if entry.crashes:
             yield line("  ", ("The reference crashes on such a file.", "bad"))
         for block in entry.rationale.split("\n\n"):

@@ -28,6 +28,40 @@ class ReferenceRule(msgspec.Struct, frozen=True, gc=False):
     """Whether the crate panics instead of returning an error."""
     severity: Severity = Severity.ERROR
 
+    @property
+    def result(self) -> int | None:
+        """The IgvmResult that libigvm returns for it; None where the crate panics.
+
+        It is all that QEMU shows: `Unable to parse IGVM file NAME: -16` (igvm, src/c_api.rs,
+        translate_error).
+        """
+        if self.name == "corim-feature":
+            return RESULTS["InvalidBinaryInitializationHeader"]
+        return RESULTS.get(self.name.partition(".")[0])
+
+
+RESULTS = {
+    "NoPlatformHeaders": -5,
+    "InvalidBinaryPlatformHeader": -9,
+    "InvalidBinaryInitializationHeader": -10,
+    "InvalidBinaryDirectiveHeader": -11,
+    "MultiplePlatformHeadersWithSameIsolation": -12,
+    "InvalidParameterAreaIndex": -13,
+    "InvalidFixedHeader": -16,
+    "InvalidBinaryVariableHeaderSection": -17,
+    "InvalidChecksum": -18,
+    "MultiplePageTableRelocationHeaders": -19,
+    "RelocationRegionsOverlap": -20,
+    "ParameterInsertInsidePageTableRegion": -21,
+    "NoMatchingVpContext": -22,
+    "PlatformArchUnsupported": -23,
+    "InvalidHeaderArch": -24,
+    "UnsupportedPageSize": -25,
+    "InvalidFixedHeaderArch": -26,
+    "InvalidCcaPolicyCompatibilityMask": -28,
+}
+"""The IgvmResult of libigvm for an error of the crate, by the name of its outermost variant."""
+
 
 REFERENCE_RULES: dict[str, ReferenceRule] = {}
 """Every rule of the reference by its name, in the order in which a file meets them."""

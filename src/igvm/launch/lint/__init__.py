@@ -151,6 +151,29 @@ def lint(
     return list(findings)
 
 
+def first_error(
+    file: IgvmFile, loader: Loader, platform: PlatformType | None, machine: Machine | None = None
+) -> str | None:
+    """The first rule that says that `loader` does not start `platform` of `file`, if one does.
+
+    A rule that only warns is not asked, and none after the first error: the answer of `lint` at a
+    part of its price.
+    """
+    from igvm.checks.finding import Severity
+    from igvm.checks.running import run
+    from igvm.launch.lint.inspected_launch import InspectedLaunch
+
+    launch = InspectedLaunch(file, loader, platform, machine)
+    for loader_rule in rules_of(loader):
+        if loader_rule.severity != Severity.ERROR:
+            continue
+        if loader_rule.platforms and platform not in loader_rule.platforms:
+            continue
+        if run(loader_rule.rule(loader), launch, 1):
+            return loader_rule.name
+    return None
+
+
 def _verdict(file: IgvmFile, tool: Loader) -> list[Finding]:
     """What a tool that loads nothing says to `file`: what its reader does, where that is known."""
     from igvm.checks.reference import verdict

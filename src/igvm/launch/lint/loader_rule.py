@@ -34,6 +34,11 @@ class LoaderRule(msgspec.Struct, frozen=True):
     """From an InspectedLaunch to the places that the fact concerns."""
     platforms: tuple[PlatformType, ...] = ()
     """Those that it is about; all where none is named."""
+    messages: tuple[str, ...] = ()
+    """What the program prints when it ends for this; `{gpa}` and the like stand for what varies.
+
+    None where it crashes or goes on, or where its words are not known.
+    """
 
     @property
     def rationale(self) -> str:

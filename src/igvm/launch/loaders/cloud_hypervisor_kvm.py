@@ -81,6 +81,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} and KVM do not import a page twice",
         f"{CH_MEMORY}; {KVM_SEV}",
         order_rules.overlap,
+        messages=("overlaps with existing import region {region}",),
     )
     yield LoaderRule(
         "outside-ram",
@@ -89,6 +90,7 @@ def rules() -> Iterator[LoaderRule]:
         "for firmware just below 4 GiB",
         f"{CH_IGVM}; vmm/src/vm.rs",
         address_rules.outside_ram,
+        messages=("memory unavailable",),
     )
     yield LoaderRule(
         "vp-index",
@@ -117,6 +119,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} on KVM ends where the limit of GDTR or IDTR is larger than 0xffff",
         CH_ON_KVM,
         vmsa_rules.vmsa_limit,
+        messages=("Error applying VMSA to vCPU registers: {reason}",),
     )
     yield LoaderRule(
         "vmsa-field",

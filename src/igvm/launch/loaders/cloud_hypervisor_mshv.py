@@ -130,6 +130,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} does not import a page with data twice",
         CH_MEMORY,
         order_rules.mshv_overlap,
+        messages=("overlaps with existing import region {region}",),
     )
     yield LoaderRule(
         "outside-ram",
@@ -137,6 +138,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} on MSHV loads into RAM only, which is below 3 GiB and above 4 GiB",
         f"{CH_IGVM}; arch/src/x86_64/layout.rs",
         address_rules.outside_ram,
+        messages=("memory unavailable",),
     )
     yield LoaderRule(
         "vp-index",

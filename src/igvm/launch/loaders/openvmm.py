@@ -122,6 +122,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} reads files with the igvm crate, here taken to be 0.5, which must accept them",
         "openvmm, Cargo.toml, where the version moves",
         acceptance_rules.refused,
+        messages=("invalid igvm file",),
     )
     yield LoaderRule(
         "no-platform",
@@ -129,6 +130,10 @@ def rules() -> Iterator[LoaderRule]:
         "{who} starts VSM_ISOLATION, for guests without isolation too, or SEV_SNP",
         OPENVMM_IGVM,
         acceptance_rules.no_platform,
+        messages=(
+            "igvm file does not support vbs",
+            "igvm file does not support SNP",
+        ),
     )
     yield LoaderRule(
         "unsupported-type",
@@ -136,6 +141,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} panics at a header of this type",
         OPENVMM_IGVM,
         header_type_rules.openvmm_unsupported,
+        messages=("not yet implemented: vbs not supported",),
     )
     yield LoaderRule(
         "optional-table",
@@ -151,6 +157,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} ends where a parameter does not fit its area",
         OPENVMM_IGVM,
         parameter_rules.bounds,
+        messages=("parameter too large for parameter area",),
     )
     yield LoaderRule(
         "memory-map",
@@ -186,6 +193,7 @@ def rules() -> Iterator[LoaderRule]:
         "for SEV_SNP {who} on KVM refuses a page of type CPUID_XF",
         "openvmm 1488a37, vmm_core/virt_kvm/src/arch/x86_64/snp.rs",
         page_rules.cpuid_xf,
+        messages=("unsupported SNP launch page import type: {type}",),
     )
     yield LoaderRule(
         "page-cpuid",
@@ -195,7 +203,12 @@ def rules() -> Iterator[LoaderRule]:
         page_rules.cpuid_replaced,
     )
     yield LoaderRule(
-        "overlap", ERROR, "{who} does not import a page twice", OPENVMM_MEMORY, order_rules.overlap
+        "overlap",
+        ERROR,
+        "{who} does not import a page twice",
+        OPENVMM_MEMORY,
+        order_rules.overlap,
+        messages=("{what} at {range} ({acceptance}) overlaps {other} at {range}",),
     )
     yield LoaderRule(
         "no-context",
@@ -210,6 +223,7 @@ def rules() -> Iterator[LoaderRule]:
         "for SEV_SNP {who} wants exactly one VP_CONTEXT, for vCPU 0, and makes the others itself",
         OPENVMM_KVM,
         start_rules.context_count,
+        messages=("SNP IGVM must contain exactly one BSP VMSA context",),
     )
     yield LoaderRule(
         "vmsa-gpa",
@@ -217,6 +231,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} takes a VMSA for KVM's own address only, 0xfffffffff000",
         "openvmm 1488a37, vmm_core/virt_kvm/src/arch/x86_64/mod.rs",
         vmsa_rules.vmsa_gpa,
+        messages=("SNP IGVM VMSA GPA {gpa} is not supported by KVM",),
     )
     yield LoaderRule(
         "vmsa-field",
@@ -224,6 +239,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} on KVM refuses a VMSA with anything in a field that it does not hand to KVM",
         OPENVMM_KVM,
         vmsa_rules.openvmm_vmsa_field,
+        messages=("invalid SNP IGVM VMSA: contains state that KVM cannot import",),
     )
     yield LoaderRule(
         "vmsa-limit",
@@ -231,6 +247,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} on KVM refuses a limit of GDTR or IDTR that is larger than 0xffff",
         OPENVMM_KVM,
         vmsa_rules.vmsa_limit,
+        messages=("invalid SNP IGVM VMSA: descriptor table limit exceeds KVM representation",),
     )
     yield LoaderRule(
         "vmsa-start",
@@ -239,6 +256,7 @@ def rules() -> Iterator[LoaderRule]:
         "CR4.PAE, EFER.LME, LMA and NXE, a 64 bit CS, and a RIP that is not 0",
         OPENVMM_KVM,
         vmsa_rules.vmsa_start,
+        messages=("invalid SNP BSP state: {register}",),
     )
     yield LoaderRule(
         "sev-features-host",
@@ -246,6 +264,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} ends where the host's KVM does not support a bit of SEV_FEATURES",
         OPENVMM_KVM,
         vmsa_rules.host_features,
+        messages=("KVM does not support SNP VMSA feature bits {bits}",),
     )
     yield LoaderRule(
         "sev-features-vtom",
@@ -253,6 +272,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} on KVM does not start a guest with VTOM",
         OPENVMM_KVM,
         vmsa_rules.vtom,
+        messages=("invalid SNP IGVM VMSA: vTOM is not supported",),
     )
     yield LoaderRule(
         "id-block-ignored",
@@ -269,7 +289,15 @@ def rules() -> Iterator[LoaderRule]:
         identity_rules.policy_twice,
     )
     yield LoaderRule(
-        "aarch64", ERROR, "{who} loads IGVM files for X64 only", OPENVMM_IGVM, openvmm_rules.aarch64
+        "aarch64",
+        ERROR,
+        "{who} loads IGVM files for X64 only",
+        OPENVMM_IGVM,
+        openvmm_rules.aarch64,
+        messages=(
+            "IGVM loading is not supported for guest architecture {architecture}",
+            "not yet implemented: AArch64 VP context not supported",
+        ),
     )
     yield LoaderRule(
         "platform-vtl",
@@ -277,6 +305,7 @@ def rules() -> Iterator[LoaderRule]:
         "for SEV_SNP {who} on KVM wants highest_vtl 0",
         OPENVMM_KVM,
         openvmm_rules.platform_vtl,
+        messages=("SNP IGVM requests unsupported highest VTL {vtl}",),
     )
     yield LoaderRule(
         "platform-boundary",
@@ -284,6 +313,7 @@ def rules() -> Iterator[LoaderRule]:
         "for SEV_SNP {who} on KVM wants shared_gpa_boundary 0",
         OPENVMM_KVM,
         openvmm_rules.platform_boundary,
+        messages=("SNP IGVM requests unsupported shared GPA boundary {gpa}",),
     )
     yield LoaderRule(
         "policy-missing",
@@ -291,6 +321,7 @@ def rules() -> Iterator[LoaderRule]:
         "for SEV_SNP {who} wants a GUEST_POLICY",
         OPENVMM_IGVM,
         openvmm_rules.policy_missing,
+        messages=("SNP IGVM file does not contain a guest policy",),
     )
     yield LoaderRule(
         "context-vtl",
@@ -298,6 +329,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} takes contexts for the highest VTL of the platform only",
         OPENVMM_IGVM,
         openvmm_rules.context_vtl,
+        messages=("vp context for lower VTL not supported",),
     )
     yield LoaderRule(
         "register-twice",
@@ -305,6 +337,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} ends at a register that is set already",
         OPENVMM_MEMORY,
         openvmm_rules.register_twice,
+        messages=("duplicate register import {register}",),
     )
     yield LoaderRule(
         "register-tr",
@@ -319,6 +352,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} has VTL2_PROTECTABLE memory for a guest with VTL2 only",
         OPENVMM_MEMORY,
         openvmm_rules.vtl2_memory,
+        messages=("memory type {type} not available",),
     )
     yield LoaderRule(
         "required-empty",
@@ -333,6 +367,9 @@ def rules() -> Iterator[LoaderRule]:
         "{who} ends at an error range without pages, or not of whole pages",
         OPENVMM_IGVM,
         openvmm_rules.error_range,
+        messages=(
+            "IGVM error range at GPA {gpa} with size {size} must be non-empty and 4-KiB aligned",
+        ),
     )
     yield LoaderRule(
         "relocation",
@@ -340,6 +377,7 @@ def rules() -> Iterator[LoaderRule]:
         "for SEV_SNP {who} on KVM refuses relocations",
         OPENVMM_KVM,
         openvmm_rules.snp_relocation,
+        messages=("KVM does not support SNP IGVM relocation",),
     )
     yield LoaderRule(
         "relocation-vtl",
@@ -347,6 +385,10 @@ def rules() -> Iterator[LoaderRule]:
         "{who} relocates what belongs to vCPU 0 and VTL2 only, and refuses to relocate others",
         OPENVMM_IGVM,
         openvmm_rules.relocation_vtl,
+        messages=(
+            "vp index does not describe the BSP in relocation headers",
+            "vtl does not target vtl2 in relocation headers",
+        ),
     )
     yield LoaderRule(
         "relocation-boundary",
@@ -361,6 +403,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} relocates one region and refuses to relocate more",
         OPENVMM_IGVM,
         openvmm_rules.relocation_twice,
+        messages=("multiple igvm relocation headers specified in the file",),
     )
     yield from kvm_rules(OPENVMM)
 

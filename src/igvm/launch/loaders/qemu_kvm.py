@@ -104,6 +104,7 @@ def rules() -> Iterator[LoaderRule]:
         "and NATIVE otherwise",
         IGVM_C,
         acceptance_rules.no_platform,
+        messages=("IGVM file does not describe a compatible supported platform",),
     )
     yield LoaderRule(
         "platform-fallback",
@@ -293,6 +294,7 @@ def rules() -> Iterator[LoaderRule]:
         X86_RUN,
         start_rules.native_vp_index,
         NATIVE,
+        messages=("context can be set for BSP only",),
     )
     yield LoaderRule(
         "kvm-address",

@@ -50,6 +50,7 @@ def rules() -> Iterator[LoaderRule]:
         "without confidential guest support {who} starts NATIVE only",
         IGVM_RUN,
         acceptance_rules.no_platform,
+        messages=("IGVM file does not describe a compatible supported platform",),
     )
     yield LoaderRule(
         "overlap",
@@ -64,6 +65,7 @@ def rules() -> Iterator[LoaderRule]:
         "{who} takes a context for vCPU 0 only and ends at others",
         X86_RUN,
         start_rules.native_vp_index,
+        messages=("context can be set for BSP only",),
     )
     yield LoaderRule(
         "long-mode",

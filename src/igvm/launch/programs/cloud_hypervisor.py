@@ -75,6 +75,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} reads files with the igvm crate 0.4, which must accept them",
         "cloud-hypervisor ae44c29, Cargo.toml",
         acceptance_rules.refused,
+        messages=("invalid igvm file",),
     )
     yield LoaderRule(
         "no-platform",
@@ -96,6 +97,13 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} panics at a header of this type",
         CH_IGVM,
         header_type_rules.ch_unsupported,
+        messages=(
+            "not yet implemented: VbsVpContext not supported",
+            "not yet implemented: VbsMeasurement not supported",
+            "not yet implemented: Error Range not supported",
+            "not yet implemented: Header not supported!!",
+            "not yet implemented: unsupported IgvmPageDataType",
+        ),
     )
     yield LoaderRule(
         "ignored-type",
@@ -110,6 +118,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} ends where a parameter does not fit its area",
         CH_IGVM,
         parameter_rules.bounds,
+        messages=("parameter too large for parameter area",),
     )
     yield LoaderRule(
         "memory-map",
@@ -138,6 +147,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} panics at a page of type CPUID_XF",
         CH_IGVM,
         page_rules.cpuid_xf,
+        messages=("not yet implemented: unsupported IgvmPageDataType",),
     )
     yield LoaderRule(
         "context-overlap",
@@ -145,6 +155,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} imports the context of vCPU 0 like a page with data, and none of them twice",
         f"{CH_IGVM}; vmm/src/igvm/loader.rs",
         order_rules.context_overlap,
+        messages=("overlaps with existing import region {region}",),
     )
     yield LoaderRule(
         "no-context",
@@ -159,4 +170,5 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} ends at a second ID block",
         CH_IGVM,
         identity_rules.id_block_twice,
+        messages=("multiple SNP ID blocks in IGVM file",),
     )

@@ -139,6 +139,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} reads files with libigvm 0.4.0, which must accept them",
         LIBIGVM,
         acceptance_rules.refused,
+        messages=("Unable to parse IGVM file {file}: {result}",),
     )
     yield LoaderRule(
         "no-directives",
@@ -146,6 +147,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} ends where a file has no directive header",
         IGVM_C,
         acceptance_rules.no_directives,
+        messages=("Invalid directive header count in IGVM file. Error code: {number}",),
     )
     yield LoaderRule(
         "unknown-type",
@@ -153,6 +155,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} ends at a header type that it does not know, whatever platforms the header is for",
         IGVM_RUN,
         header_type_rules.unknown_type,
+        messages=("IGVM: Unknown header type encountered when processing file: (type {type})",),
     )
     yield LoaderRule(
         "device-tree",
@@ -160,6 +163,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} has a device tree on microvm only; on other machines it ends at this header",
         IGVM_RUN,
         header_type_rules.device_tree,
+        messages=("IGVM: device tree not available",),
     )
     yield LoaderRule(
         "id-block-twice",
@@ -167,6 +171,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} ends at a second ID block",
         IGVM_RUN,
         identity_rules.id_block_twice,
+        messages=("IGVM: Multiple ID blocks encountered in IGVM file.",),
     )
     yield LoaderRule(
         "parameter-bounds",
@@ -175,6 +180,10 @@ def shared_rules() -> Iterator[LoaderRule]:
         "overwrites its own memory; it ends where a map or a table does not fit its area",
         f"{IGVM_RUN}: SIGSEGV",
         qemu_parameter_rules.bounds,
+        messages=(
+            "IGVM: MADT size exceeds parameter area defined in IGVM file",
+            "IGVM: guest memory map size exceeds parameter area defined in IGVM file",
+        ),
     )
     yield LoaderRule(
         "parameter-past",
@@ -247,6 +256,12 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} ends where memory lies over a device, due to an existing non-RAM region",
         IGVM_RUN,
         qemu_region_rules.device,
+        messages=(
+            (
+                "Processing of IGVM file failed: Could not prepare memory at address {gpa} "
+                "due to existing non-RAM region"
+            ),
+        ),
     )
     yield LoaderRule(
         "region-edge",
@@ -254,6 +269,16 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} ends where a run of pages, an insert or required memory is not inside one region",
         IGVM_RUN,
         qemu_region_rules.region_edge,
+        messages=(
+            (
+                "Processing of IGVM file failed: Could not prepare memory at address {gpa}: "
+                "region size {size} exceeded"
+            ),
+            (
+                "Processing of IGVM file failed: Could not prepare memory at address {gpa}: "
+                "region size exceeded"
+            ),
+        ),
     )
     yield LoaderRule(
         "region-empty",
@@ -261,6 +286,7 @@ def shared_rules() -> Iterator[LoaderRule]:
         "{who} aborts where it makes memory of no bytes",
         IGVM_RUN,
         qemu_region_rules.region_empty,
+        messages=("find_ram_offset: Assertion `size != 0' failed.",),
     )
     yield LoaderRule(
         "reset",

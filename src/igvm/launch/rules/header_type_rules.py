@@ -43,7 +43,7 @@ def device_tree(inspected: InspectedLaunch) -> Found:
     """Parameter headers have no mask, so it is met whatever platform is started.
 
     COCONUT-SVSM's builder asks for a device tree since its commit cb8c5dba, whatever the machine:
-    such files are for the QEMU of that project.
+    such files are for the QEMU of that project. Start them with it, or leave the header out.
     """
     if not qemu_machine(inspected.machine).has_device_tree:
         yield from _met(inspected, (H.DEVICE_TREE,))
