@@ -120,11 +120,11 @@ def _record(cls: type[Record]) -> Iterator[str]:
     yield _folded("The bytes", len(rows), _drawing(cls, rows))
     docs = field_docs(cls)
     lines = [
-        f"| {item.offset:#04x} | {item.size} | `{item.name}`{_type(item)} "
-        f"| {_prose(docs[item.name])} |\n"
+        f"| {item.offset:#04x} | {item.size} | `{item.name}`{_type(item)}"
+        f"<br>{_prose(docs[item.name])} |\n"
         for item in cls.FIELDS
     ]
-    yield f"| offset | size | field | meaning |\n| --: | --: | --- | --- |\n{''.join(lines)}\n"
+    yield f"| offset | size | field |\n| --: | --: | --- |\n{''.join(lines)}\n"
     needed = [f"`{item.name}`" for item in cls.FIELDS if item.default is ...]
     if needed:
         yield f"Must be given: {', '.join(needed)}. The others have defaults.\n"
@@ -222,15 +222,14 @@ def _type(item: Field) -> str:
 def _enum(cls: type[Enum]) -> Iterator[str]:
     """Values and names of an enum, or flags."""
     docs = field_docs(cls)
-    is_flag = issubclass(cls, Flag)
     names = [name for name, each in cls.__members__.items() if each.name == name]
     lines = [
-        f"| {int(cls[name].value):#x} | `{name}` | {_prose(docs.get(name))} |\n" for name in names
+        f"| {int(cls[name].value):#x} "
+        f"| `{name}`{'<br>' if docs.get(name) else ''}{_prose(docs.get(name))} |\n"
+        for name in names
     ]
-    table = f"| value | name | |\n| --: | --- | --- |\n{''.join(lines)}\n"
-    if not any(docs.get(name) for name in names):
-        rows = "".join(f"| {int(cls[name].value):#x} | `{name}` |\n" for name in names)
-        table = f"| {'bit' if is_flag else 'value'} | name |\n| --: | --- |\n{rows}\n"
+    head = "bit" if issubclass(cls, Flag) else "value"
+    table = f"| {head} | name |\n| --: | --- |\n{''.join(lines)}\n"
     yield _folded("The names", len(names), table)
     yield from _properties(cls)
 
@@ -239,10 +238,10 @@ def _bits(cls: type[BitField]) -> Iterator[str]:
     """The named bits of an integer."""
     lines = [
         f"| {bits.low if bits.width == 1 else f'{bits.low + bits.width - 1}:{bits.low}'} "
-        f"| `{bits.name}` | {_prose(bits.doc)} |\n"
+        f"| `{bits.name}`<br>{_prose(bits.doc)} |\n"
         for bits in cls.FIELDS
     ]
-    yield f"| bits | name | meaning |\n| --: | --- | --- |\n{''.join(lines)}\n"
+    yield f"| bits | name |\n| --: | --- |\n{''.join(lines)}\n"
     yield from _properties(cls)
 
 

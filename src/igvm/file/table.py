@@ -148,6 +148,12 @@ class Table(Generic[R]):
     def __repr__(self) -> str:
         return f"<Table of {len(self)} {self.record.__name__}>"
 
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from igvm.file.notebook_tables import table_html
+
+        return table_html(self)
+
 
 def _flat_columns(
     record: type[Record], rows: NDArray[np.void], prefix: str = ""

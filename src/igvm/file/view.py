@@ -479,6 +479,14 @@ class IgvmFile(HeaderView):
             f"<IgvmFile{name}: version {self.revision}, {platforms}, {len(self.headers)} headers>"
         )
 
+    def _repr_html_(self) -> str | None:
+        """What notebooks show; nothing of a file that is closed, so that they show its repr."""
+        if self._buffer is None:
+            return None
+        from igvm.file.notebook_tables import file_html
+
+        return file_html(self)
+
 
 def _fixed_header(buffer: memoryview, path: str | None) -> FixedHeaderV1 | FixedHeaderV2:
     """The fixed header, of the version it names."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from igvm import markup
 from igvm.errors import MeasurementError
 from igvm.file.argument_kinds import require_file
 from igvm.launch.axes import axis_named, varied
@@ -58,6 +59,19 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
         return (
             f"<Measurement {self.platform.name} {self.name} {self.digest.hex()}, "
             f"loader {self.loader}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        pages = [f"{count:,} {operation}" for operation, count in self.pages.items()]
+        return markup.title(f"{self.platform.name}, {self.name}") + markup.facts(
+            {
+                "digest": self.digest.hex(),
+                "algorithm": self.algorithm,
+                "loader": self.loader,
+                "pages": ", ".join(pages),
+                "assumed": self.assumptions,
+            }
         )
 
 
