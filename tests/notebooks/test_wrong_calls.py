@@ -143,9 +143,9 @@ CALLS: dict[str, tuple[Callable[[], Any], str, str | None]] = {
         "did you mean gpa?",
     ),
     "a bit of no name": (
-        lambda: igvm.SNPPolicy.of(debugg=1),
-        "SNPPolicy has no field debugg",
-        "did you mean debug?",
+        lambda: igvm.SNPPolicy.of(single_sockets=1),
+        "SNPPolicy has no field single_sockets",
+        "did you mean single_socket?",
     ),
     "a value too large for its bits": (
         lambda: igvm.SNPPolicy.of(debug=4),
