@@ -104,6 +104,6 @@ wheel: $(RUN) ## build the wheel, install it in an environment of its own and ru
 	@scripts/check-wheel
 
 clean: ## remove everything that was made here
-	rm -rf .venv build dist docs/_build docs/rules htmlcov .coverage .coverage.* \
+	rm -rf .venv build dist docs/_build docs/rules docs/structures htmlcov .coverage .coverage.* \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache tests/oracle/target
 	find . -name .git -prune -o -name __pycache__ -type d -exec rm -rf {} +

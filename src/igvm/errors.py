@@ -4,6 +4,8 @@
 IgvmError
 ├── FormatError      (ValueError)   the bytes are not what the format says
 ├── ValidationError  (ValueError)   the file, or what was asked of it, breaks a rule
+│   ├── MissingAttributeError (AttributeError)  there is no attribute of that name
+│   └── MissingItemError      (IndexError)      there is nothing at that position
 ├── MeasurementError (ValueError)   the file cannot be measured as asked
 ├── SigningError     (ValueError)   a key, signature or certificate is not usable
 ├── LoadError        (ValueError)   a loader would not take the file
@@ -24,6 +26,8 @@ __all__ = [
     "IgvmError",
     "LoadError",
     "MeasurementError",
+    "MissingAttributeError",
+    "MissingItemError",
     "SaveError",
     "SigningError",
     "ToolError",
@@ -82,6 +86,14 @@ class FormatError(IgvmError, ValueError):
 
 class ValidationError(IgvmError, ValueError):
     """A file, or an argument that would end up in one, breaks a rule of the format."""
+
+
+class MissingAttributeError(ValidationError, AttributeError):
+    """Something has no attribute of that name; `hasattr` and `getattr` see it as Python's own."""
+
+
+class MissingItemError(ValidationError, IndexError):
+    """There is nothing at that position; loops over positions see it as Python's own."""
 
 
 class MeasurementError(IgvmError, ValueError):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import igvm
 from igvm import report
 from tests.golden_text import DIGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import igvm
     from igvm.report.terminal_text import Line
 
 _OPTIONS = (report.DumpOptions(), report.DumpOptions(raw=True, data=64))
 
 
 def every_way(file: igvm.IgvmFile) -> None:
-    """Render `file` as text and as JSON, and make it again from its dump."""
+    """Render `file` as text, as JSON and for notebooks, and make it again from its dump."""
     summary = report.info(file, rules=())  # checking is tried where this is called
     findings = report.checked(file)
     _fits(report.info_text(summary))
@@ -26,6 +26,9 @@ def every_way(file: igvm.IgvmFile) -> None:
     report.encode(report.CheckReport(files=[findings]), pretty=True)
     for options in _OPTIONS:
         _fits(report.dump_text(report.frame(file, options, []), report.entries(file, options)))
+    for page in (file._repr_html_(), file.table(igvm.PageData)._repr_html_()):
+        assert page is not None
+        assert page.isprintable()
     whole = report.dump(file)
     data = file.buffer[whole.file.data_offset :]
     assert file.to_bytes() == report.rebuild(report.encode(whole), data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from igvm.file import read
+from igvm.file.argument_kinds import require_bytes, require_path
 
 if TYPE_CHECKING:
     import os
@@ -21,6 +22,7 @@ def parse(buffer: Buffer, *, strict: bool = False, path: str | None = None) -> I
         FormatError: the fixed header cannot be read or the variable headers are not in the file.
         ValidationError: with `strict`, the first error of `igvm.check`.
     """
+    require_bytes(buffer)
     file = read.parse(buffer, path=path)
     return _without_errors(file) if strict else file
 
@@ -39,6 +41,7 @@ def open(path: str | os.PathLike[str], *, strict: bool = False, copy: bool = Fal
             or more follows than is read.
         ValidationError: with `strict`, the first error of `igvm.check`.
     """
+    require_path(path)
     file = read.open(path, copy=copy)
     return _without_errors(file) if strict else file
 

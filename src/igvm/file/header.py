@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-from igvm.errors import nearest
+from igvm.errors import MissingItemError, nearest
 from igvm.spec.enums import OPTIONAL_BIT, HeaderType, Section
 from igvm.spec.registry import HEADERS, HeaderRecord, decode
 
@@ -134,7 +134,11 @@ class HeaderSequence(Sequence[Header[HeaderRecord]]):
     def __getitem__(self, item: int | slice) -> Header[HeaderRecord] | HeaderSequence:
         if isinstance(item, slice):
             return HeaderSequence(self._view, self._index[item])
-        return self._view.header(int(self._index[item]))
+        try:
+            index = int(self._index[item])
+        except IndexError:
+            raise MissingItemError(f"there is no header {item}: there are {len(self)}") from None
+        return self._view.header(index)
 
     def __iter__(self) -> Iterator[Header[HeaderRecord]]:
         header = self._view.header

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn, overload
 
 import msgspec
 
-from igvm.errors import ValidationError
+from igvm.errors import MissingItemError, ValidationError
 from igvm.spec.enums import PlatformType
 from igvm.spec.isolation import platform_type_of
 
@@ -80,10 +80,14 @@ class Platforms(Sequence[Platform]):
 
         Raises:
             ValidationError: there is no such name, or the file is not for that platform.
-            IndexError: there are not so many.
+            MissingItemError: there are not so many.
         """
         if isinstance(key, slice) or (isinstance(key, int) and not isinstance(key, PlatformType)):
-            return self._platforms[key]
+            try:
+                return self._platforms[key]
+            except IndexError:
+                message = f"there is no platform {key}: the file has {len(self._platforms)}"
+                raise MissingItemError(message, path=self._path) from None
         return self.find(key)
 
     def find(self, platform: PlatformLike) -> Platform:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from igvm.errors import ToolError, ValidationError, nearest
+from igvm.errors import MissingAttributeError, ToolError, ValidationError, nearest
 from igvm.wire.record import Record
 
 if TYPE_CHECKING:
@@ -91,7 +91,29 @@ class Table(Generic[R]):
         Raises:
             ValidationError: the record has no such field; the message names the nearest.
         """
-        return self.column(field if isinstance(field, str) else field.__name__)
+        name = field if isinstance(field, str) else getattr(field, "__name__", None)
+        if not isinstance(name, str):
+            record = self.record.__name__
+            raise ValidationError(
+                f"a column is called by its field, not {field!r:.40}",
+                hint=f"table[igvm.{record}.{self.record.FIELDS[0].name}] is one; "
+                "table.rows() has rows, and list(table) records",
+            )
+        return self.column(name)
+
+    if not TYPE_CHECKING:  # checkers are to see names that there are not
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say how a column is asked for, where `name` is a field or nearly one.
+
+            Raises:
+                MissingAttributeError: always.
+            """
+            fields = [] if name.startswith("_") else [item.name for item in self.record.FIELDS]
+            hint = f"a column is table[{name!r}]" if name in fields else None
+            if fields and hint is None:
+                hint = nearest(name, [*fields, *(own for own in dir(Table) if own[0] != "_")])
+            raise MissingAttributeError(f"a table has no attribute {name!r}", hint=hint)
 
     def column(self, name: str) -> NDArray[Any]:
         """The column of the field called `name`.
@@ -147,6 +169,12 @@ class Table(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<Table of {len(self)} {self.record.__name__}>"
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from igvm.file.notebook_tables import table_html
+
+        return table_html(self)
 
 
 def _flat_columns(

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import functools
+import operator
 import zlib
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from igvm.errors import FormatError, ValidationError
+from igvm.errors import (
+    FormatError,
+    MissingAttributeError,
+    MissingItemError,
+    ValidationError,
+    nearest,
+)
 from igvm.file.header import Header, HeaderSequence
 from igvm.file.platforms import Platform, Platforms
 from igvm.file.table import Table
@@ -298,8 +305,21 @@ class IgvmFile(HeaderView):
         return result
 
     def header(self, index: int) -> Header[HeaderRecord]:
-        """The header at position `index`."""
-        offset = int(self.walk.offsets[index])
+        """The header at position `index`.
+
+        Raises:
+            MissingItemError: there are not so many.
+            ValidationError: `index` is no number.
+        """
+        try:
+            offset = int(self.walk.offsets[operator.index(index)])
+        except IndexError:
+            message = f"there is no header {index}: the file has {len(self.walk.offsets)}"
+            raise MissingItemError(message, path=self.path) from None
+        except TypeError:
+            message = f"a header is called by its position, not {index!r:.40}"
+            hint = "file.all_of(igvm.PageData) has those of a structure"
+            raise ValidationError(message, path=self.path, hint=hint) from None
         length = int.from_bytes(self.section[offset + 4 : offset + 8], "little")
         end = offset + 8 + length
         return Header(
@@ -402,8 +422,20 @@ class IgvmFile(HeaderView):
         """
         from igvm.file.header_extents import data_range
 
+        self._require_header(header)
         offset, size = data_range(self, header)
         return self.buffer[offset : offset + size]
+
+    def _require_header(self, header: object) -> None:
+        """Refuse a position, or anything else, where a header is needed.
+
+        Raises:
+            ValidationError: it is one.
+        """
+        if not isinstance(header, Header):
+            hint = f"file.header({header}) is one" if isinstance(header, int) else None
+            message = f"a header is needed, not {type(header).__name__}"
+            raise ValidationError(message, path=self.path, hint=hint)
 
     def context(self, header: Header[Any]) -> Context:
         """The decoded registers that a VP_CONTEXT refers to.
@@ -413,6 +445,7 @@ class IgvmFile(HeaderView):
         """
         from igvm.file.context import decode_context
 
+        self._require_header(header)
         return decode_context(self, header)
 
     # Writing.
@@ -482,6 +515,23 @@ class IgvmFile(HeaderView):
         except ValidationError:
             self._mapping = self._buffer = self._section_bytes = None
 
+    if not TYPE_CHECKING:  # checkers are to see names that there are not
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say which name may be meant.
+
+            Raises:
+                MissingAttributeError: always.
+            """
+            hint = None
+            if not name.startswith("_"):
+                own = [known for known in dir(type(self)) if not known.startswith("_")]
+                near = nearest(name, own)
+                hint = near if near.startswith("did you mean") else "see help(igvm.IgvmFile)"
+                if name == "pages":
+                    hint = "file.table(igvm.PageData) has the pages"
+            raise MissingAttributeError(f"a file has no attribute {name!r}", hint=hint)
+
     def __repr__(self) -> str:
         name = f" {self.path}" if self.path else ""
         if self._buffer is None:
@@ -490,6 +540,14 @@ class IgvmFile(HeaderView):
         return (
             f"<IgvmFile{name}: version {self.revision}, {platforms}, {len(self.headers)} headers>"
         )
+
+    def _repr_html_(self) -> str | None:
+        """What notebooks show; nothing of a file that is closed, so that they show its repr."""
+        if self._buffer is None:
+            return None
+        from igvm.file.notebook_tables import file_html
+
+        return file_html(self)
 
 
 def _fixed_header(buffer: memoryview, path: str | None) -> FixedHeaderV1 | FixedHeaderV2:

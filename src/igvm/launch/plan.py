@@ -157,6 +157,12 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
             words.append("refused")
         return f"<LaunchPlan {', '.join(words)}>"
 
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from igvm.launch.notebook_tables import plan_html
+
+        return plan_html(self)
+
     @property
     def page_count(self) -> int:
         """Pages that are loaded, contexts included; not the number of rows."""

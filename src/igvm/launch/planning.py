@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.file.argument_kinds import require_file
+from igvm.launch.argument_kinds import require_request
 from igvm.launch.loader_table import loader_of, loaders
 from igvm.launch.request import PlanRequest
 
@@ -70,6 +71,7 @@ def plan_for(
         LoadError: as for `plan`.
     """
     chosen = require_file(file).platforms.find(platform)
+    require_request(request)
     request = _with_vmm(request)
     return loader_of(loader).plan(file, chosen.type, chosen.mask, request).require_loadable()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from igvm.errors import MeasurementError
+from igvm.launch.argument_kinds import require_plan
 from igvm.launch.plan import NO_SOURCE, PAGE, exact_sum
 from igvm.measurement.measure import require_measured
 from igvm.measurement.page_digests import windows
@@ -83,7 +84,7 @@ def explain(
         MeasurementError: the platform is not measured, or something is not known that the
             measurement depends on; `missing` of the error says what.
     """
-    technology = technology_of(plan.platform)
+    technology = technology_of(require_plan(plan).platform)
     require_measured(plan, realm)
     groups = _pages(plan, joined=_has_many_pages(plan)) if every_page else _runs(plan)
     if technology.chain is not None:

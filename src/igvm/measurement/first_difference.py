@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from igvm.errors import MeasurementError
+from igvm.launch.argument_kinds import require_plan
 from igvm.launch.plan import NO_SOURCE, PAGE
 from igvm.measurement.page_digests import Pages, windows
 from igvm.measurement.row_difference import fields_of, first_unlike, unloaded_rows
@@ -141,7 +142,7 @@ def first_difference(
         MeasurementError: the plans are for different platforms, a context cannot be read, or the
             pages are more than the size of a file allows.
     """
-    if first.platform != second.platform:
+    if require_plan(first).platform != require_plan(second).platform:
         message = f"{first.platform.name} and {second.platform.name} have nothing in common"
         raise MeasurementError(message)
     by = by or basis_of(first, second)

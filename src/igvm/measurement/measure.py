@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from igvm import markup
 from igvm.errors import MeasurementError
 from igvm.file.argument_kinds import require_file
+from igvm.launch.argument_kinds import require_plan, require_plans, require_request
 from igvm.launch.axes import axis_named, varied
 from igvm.launch.loader_table import loader_of
 from igvm.launch.plan import exact_sum
@@ -58,6 +60,19 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
         return (
             f"<Measurement {self.platform.name} {self.name} {self.digest.hex()}, "
             f"loader {self.loader}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        pages = [f"{count:,} {operation}" for operation, count in self.pages.items()]
+        return markup.title(f"{self.platform.name}, {self.name}") + markup.facts(
+            {
+                "digest": self.digest.hex(),
+                "algorithm": self.algorithm,
+                "loader": self.loader,
+                "pages": ", ".join(pages),
+                "assumed": self.assumptions,
+            }
         )
 
 
@@ -136,6 +151,7 @@ def hosted_plan(
         LoadError: as for `measure`.
     """
     chosen = require_file(file).platforms.find(platform).type
+    require_request(request)
     technology = technologies().get(chosen)
     axes = () if technology is None else technology.axes
     own = {axis.name: axis for axis in axes}
@@ -162,6 +178,7 @@ def measure_plan(
         MeasurementError: the platform is not measured, or something is not known that the
             measurement depends on; `missing` of the error says what.
     """
+    require_plan(plan)
     if contents is not None:
         contents.require(plan)
     return _measurement(plan, _digest(plan, realm, contents), realm)
@@ -185,6 +202,10 @@ def measure_plans(
         MeasurementError: the same.
     """
     from igvm.measurement.parallel import elsewhere
+
+    require_plans(plans)
+    for plan in plans:
+        require_plan(plan)
 
     def digest(plan: LaunchPlan) -> bytes:
         return _digest(plan, realm, contents)

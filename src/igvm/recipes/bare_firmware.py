@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from igvm.errors import FormatError
+from igvm.file.argument_kinds import require_bytes, require_path
 from igvm.file.read import parse
 from igvm.launch.flash import FOUR_GIB, MOST_FLASH
 from igvm.spec.enums import PlatformType
@@ -38,6 +39,7 @@ def open_firmware(path: str | os.PathLike[str]) -> IgvmFile:
         OSError: the file cannot be read.
         FormatError: it has no whole pages, or more than 32 MiB.
     """
+    require_path(path)
     name = os.fspath(path)
     with io.FileIO(name) as stream:
         image = bytearray()
@@ -53,6 +55,7 @@ def parse_firmware(image: Buffer, *, path: str | None = None) -> IgvmFile:
     Raises:
         FormatError: it has no whole pages, or more than 32 MiB.
     """
+    require_bytes(image)
     data = memoryview(image).cast("B")
     if len(data) > MOST_FLASH:
         message = f"firmware has at most {MOST_FLASH >> 20} MiB"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self, overload
 
+from igvm.errors import MissingAttributeError, ValidationError, nearest
+
 
 class Bits:
     """`width` bits from bit `low` up, as an integer; the docstring line says what they mean."""
@@ -68,18 +70,19 @@ class BitField(int):
         """This value with the named fields changed.
 
         Raises:
-            ValueError: a value does not fit its bits.
-            AttributeError: there is no such field.
+            ValidationError: a value does not fit its bits.
+            MissingAttributeError: there is no such field; the hint names the nearest.
         """
         result = int(self)
         for name, value in values.items():
             bits = next((bits for bits in self.FIELDS if bits.name == name), None)
             if bits is None:
                 message = f"{type(self).__name__} has no field {name}"
-                raise AttributeError(message)
+                hint = nearest(name, [bits.name for bits in self.FIELDS])
+                raise MissingAttributeError(message, hint=hint)
             if not 0 <= value < 1 << bits.width:
                 message = f"{name} is {value}, which does not fit {bits.width} bits"
-                raise ValueError(message)
+                raise ValidationError(message)
             result = result & ~bits.mask | value << bits.low
         return type(self)(result)
 

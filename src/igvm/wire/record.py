@@ -36,7 +36,7 @@ from typing import (
 
 import msgspec
 
-from igvm.errors import FormatError
+from igvm.errors import FormatError, MissingAttributeError, nearest
 from igvm.wire.openenum import ValueCache
 
 if TYPE_CHECKING:
@@ -453,7 +453,8 @@ class Record(_Struct, metaclass=_RecordMeta):
         unknown = changes.keys() - {item.name for item in self.FIELDS}
         if unknown:
             message = f"{type(self).__name__} has no field {', '.join(sorted(unknown))}"
-            raise AttributeError(message)
+            fields = [item.name for item in self.FIELDS]
+            raise MissingAttributeError(message, hint=nearest(min(unknown), fields))
         return msgspec.structs.replace(self, **changes)  # type: ignore[type-var]
 
     @classmethod
