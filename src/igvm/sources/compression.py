@@ -23,17 +23,21 @@ class _Decoder(Protocol):
     @property
     def eof(self) -> bool:
         """Whether it has come to the end of what is compressed."""
+        ...
 
     @property
     def needs_input(self) -> bool:
         """Whether nothing more comes out before more goes in."""
+        ...
 
     @property
     def unused_data(self) -> bytes:
         """What was put in and follows the end."""
+        ...
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """Put `data` in, and get at most so many bytes."""
+        ...
 
 
 class Decoding(NamedTuple):
