@@ -135,7 +135,7 @@ def test_colour_on_a_terminal(folder: Path) -> None:
     """A terminal gets colours and, without them, the same text as a pipe."""
     plain = run("info", "good.igvm", cwd=folder).stdout
     coloured = on_terminal(folder)
-    assert b"\x1b[32maccepted\x1b[0m" in coloured
+    assert b"\x1b[32migvm 0.5 and igvm 0.4: accepted\x1b[0m" in coloured
     assert b"\x1b" not in plain
     assert plain == on_terminal(folder, NO_COLOR="1")
     assert plain == on_terminal(folder, TERM="dumb")
