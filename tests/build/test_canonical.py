@@ -11,7 +11,7 @@ import pytest
 import igvm
 from igvm import Architecture, HvArm64Register, HvX64Register, IgvmError, ValidationError, canonical
 from igvm.spec.enums import PAGE_SIZE_2M
-from igvm.write.canonical import clear_registers
+from igvm.write.canonical import MOST_BARE_HEADERS, clear_registers
 from tests.small_files import raw
 from tests.small_files.contents import PAGE
 
@@ -233,3 +233,11 @@ def test_register_lists_become_equal() -> None:
     headers = platform + raw.context(at) + raw.context(at + 36)
     expected = raw.file(platform, raw.context(at) * 2, data=lists[1])
     assert expected == canonical_of(headers, b"".join(lists)).to_bytes()
+
+
+def test_more_headers_than_data_are_refused() -> None:
+    """A file of headers alone is written anew up to a limit, which the refusal names."""
+    headers = raw.policy() * (MOST_BARE_HEADERS // len(raw.policy()))
+    file = igvm.parse(raw.file(raw.platform(2), headers))
+    with pytest.raises(ValidationError, match=r"at most 10,485,760 are written anew"):
+        igvm.canonical(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from igvm.errors import ValidationError
 from igvm.file.argument_kinds import require_file
 from igvm.file.context_columns import context_columns
 from igvm.file.read import parse
@@ -37,6 +38,10 @@ _ALL_FLAGS = {
 """Flags that the reference keeps; it keeps all bits of a page's."""
 
 
+MOST_BARE_HEADERS = 10 << 20
+"""Bytes of headers that are written anew where the file has less data than that: 64 MiB of work."""
+
+
 def canonical(file: IgvmFile) -> IgvmFile:
     """`file` as the igvm crate 0.5.0 writes what it has parsed, byte for byte.
 
@@ -46,12 +51,19 @@ def canonical(file: IgvmFile) -> IgvmFile:
     headers in the wrong section are moved, bytes that are no header go.
 
     Raises:
-        ValidationError: the data of a header is not in the file, or a fixed header cannot say
-            what this file's says.
+        ValidationError: the data of a header is not in the file, a fixed header cannot say what
+            this file's says, or there are more than 10 MiB of headers and less data.
     """
     import numpy as np
 
     require_file(file)
+    size = len(file.section)
+    if size > MOST_BARE_HEADERS and len(file.buffer) - file.data_offset < size:
+        message = (
+            f"the file has {size:,} bytes of headers and less data; of such a file at most "
+            f"{MOST_BARE_HEADERS:,} are written anew"
+        )
+        raise ValidationError(message, path=file.path)
     keep = (file.masks != 0) | (file.sections == Section.PLATFORM)
     headers = EditableHeaders(file, None if keep.all() else np.flatnonzero(keep))
     _clear_padding(headers)
@@ -110,6 +122,8 @@ def _with_clear_registers(headers: EditableHeaders) -> References:
     import numpy as np
 
     old = headers.references
+    if not headers.counted.any():
+        return old
     which, start = old.which.copy(), old.start.copy()
     buffers = list(old.buffers)
     done: dict[tuple[int, int], int] = {}
