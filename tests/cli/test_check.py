@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from igvm.launch.directives import MOST_HEADERS
+from tests.hostile.bombs import pages_of_one_address
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -185,3 +188,12 @@ def test_search_of_one_rule(run: Run) -> None:
     result = run("rules", "checksum", "--search", "x")
     assert 2 == result.exit_code
     assert "NAME and --search do not go together" in result.stderr
+
+
+def test_too_many_headers_are_not_judged(run: Run, tmp_path: Path) -> None:
+    """Of a file with more headers than are planned the loaders' line says so."""
+    path = tmp_path / "many.igvm"
+    path.write_bytes(pages_of_one_address(MOST_HEADERS + 2000))
+    result = run("check", path)
+    assert 1 == result.exit_code
+    assert "not judged by qemu-kvm" in result.stdout

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+from igvm.errors import LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,8 +32,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """`igvm-0.5`, or the name of the loader."""
-    verdict: Literal["accepted", "rejected", "crashes"]
-    """Whether there is no error; `crashes` where the reference panics."""
+    verdict: Literal["accepted", "rejected", "crashes", "not judged"]
+    """Whether there is no error; `crashes` where the reference panics, `not judged` where a launch
+    has more headers than are planned of a file of its size."""
     platforms: list[str] = []
     """The platforms of the file that the loader would start; none for a release."""
     assumptions: list[str] = []
@@ -82,10 +86,13 @@ def loader_verdicts(file: IgvmFile) -> list[Verdict]:
     for loader in loaders_named("all", tools=False):
         machine = machine_of(None, loader.machines, loader=loader.name) if loader.machines else None
         judge = lint if hashes else plan_lint.lint
+        word: Literal["accepted", "rejected", "crashes", "not judged"] = "not judged"
+        with contextlib.suppress(LoadError):
+            word = verdict_of(loader.name, judge(file, loader.name, machine=machine, most=1))
         verdicts.append(
             Verdict(
                 name=loader.name,
-                verdict=verdict_of(loader.name, judge(file, loader.name, machine=machine, most=1)),
+                verdict=word,
                 platforms=[kind.name for kind in loader.choices(file)],
                 assumptions=[*(() if machine is None else assumptions(machine)), *unseen],
             )

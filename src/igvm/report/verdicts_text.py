@@ -37,20 +37,22 @@ def _loaders(verdicts: Sequence[Verdict]) -> Iterator[Line]:
     if not verdicts:
         return
     tokens: list[str | Piece] = []
-    for word, style in (("accepted", "good"), ("rejected", "bad")):
+    words = (("accepted", "good"), ("rejected", "bad"), ("not judged", "quiet"))
+    there = [item for item in words if any(each.verdict == item[0] for each in verdicts)]
+    for word, style in there:
         alike = [verdict for verdict in verdicts if verdict.verdict == word]
         for verdict in alike:
             if verdict is alike[0]:
                 tokens.append((f"{word} by", style))
             is_taken = word == "accepted" and verdict.platforms
             platforms = f" ({', '.join(verdict.platforms)})" if is_taken else ""
-            is_last_kind = len(alike) == len(verdicts) or word == "rejected"
+            is_last_kind = word == there[-1][0]
             end = "," if verdict is not alike[-1] else "" if is_last_kind else ";"
             tokens.append(f"{verdict.name}{platforms}{end}")
     yield from flow(tokens, first=line("  loaders    "), indent=13, gap=" ")
     assumed = dict.fromkeys(text for verdict in verdicts for text in verdict.assumptions)
-    words = "--loader all says why"
+    remark = "--loader all says why"
     if assumed:
-        words += f"; assumed: {'; '.join(assumed)}"
+        remark += f"; assumed: {'; '.join(assumed)}"
     blank = line(" " * 13)
-    yield from paragraph(f"({words})", first=blank, indent=13, style="quiet")
+    yield from paragraph(f"({remark})", first=blank, indent=13, style="quiet")
