@@ -126,16 +126,19 @@ def padding_zero(inspected: InspectedFile) -> Found:
     import numpy as np
 
     file = inspected.file
-    padded = np.flatnonzero(file.lengths % 8)
-    if not len(padded):
-        return
     section = inspected.octets[file.section_offset : inspected.file.data_offset]
-    lengths = file.lengths[padded].astype(np.int64)
     steps = np.arange(7)
-    positions = (file.walk.offsets[padded] + 8 + lengths)[:, None] + steps
-    is_padding = (steps < -lengths[:, None] % 8) & (positions < len(section))
-    octets = section[np.minimum(positions, len(section) - 1)]
-    dirty = padded[(is_padding & (octets != 0)).any(axis=1)]
+    found = [np.empty(0, np.intp)]
+    for start in range(0, len(file.walk.offsets), _BLOCK):
+        lengths = file.lengths_of(slice(start, start + _BLOCK))
+        padded = np.flatnonzero(lengths % 8)
+        lengths = lengths[padded].astype(np.int64)
+        padded += start
+        positions = (file.walk.offsets[padded] + 8 + lengths)[:, None] + steps
+        is_padding = (steps < -lengths[:, None] % 8) & (positions < len(section))
+        octets = section[np.minimum(positions, len(section) - 1)]
+        found.append(padded[(is_padding & (octets != 0)).any(axis=1)])
+    dirty = np.concatenate(found)
 
     def place(number: int) -> Place:
         header = file.header(int(dirty[number]))
