@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MOST_PAGES = 1 << 18
 """Pages of all parameter areas that a loader loads: 1 GiB. Real ones have kilobytes."""
 
+_BLOCK = 1 << 16
+"""Headers that are looked at together."""
+
 MOST_HEADERS = 1 << 17
 """Headers of a platform that a plan is made of, besides one for each page of the file."""
 
@@ -79,7 +82,10 @@ def directives(
     """
     import numpy as np
 
-    is_chosen = (file.masks & np.uint32(mask) != 0) & (file.sections != Section.PLATFORM)
+    is_chosen = file.sections != Section.PLATFORM
+    for start in range(0, len(is_chosen), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        is_chosen[block] &= file.masks[block] & np.uint32(mask) != 0
     if every_vmsa:
         is_chosen |= _is_vmsa(file)
     _require_few(file, platform, int(np.count_nonzero(is_chosen)))
