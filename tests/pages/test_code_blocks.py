@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PAGES = fill_pages.pages()
 
+pytestmark = pytest.mark.slow  # every page runs its commands
+
 
 @pytest.mark.parametrize("page", PAGES, ids=[path.stem for path in PAGES])
 def test_blocks_run_and_print_what_is_shown(page: Path) -> None:
