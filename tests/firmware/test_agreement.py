@@ -22,6 +22,8 @@ from tests.ovmf import judge
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 MODES = {
     "snp": (PlatformType.SEV_SNP, judge.SEV_SNP),

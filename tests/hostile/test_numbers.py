@@ -15,6 +15,8 @@ from tests.small_files import raw
 from tests.small_files.raw import with_checksum
 from tests.small_files.samples import EVERY_HEADER
 
+pytestmark = pytest.mark.slow
+
 RECORDS = {spec.name: spec for spec in HEADERS.values() if spec.record is not None}
 
 

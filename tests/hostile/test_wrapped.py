@@ -25,6 +25,8 @@ from tests.small_files import dll, raw
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 GUEST = raw.file(raw.platform(), raw.page(0x1000))
 DLL = dll.dll({1: GUEST})
 WRAPPED = {

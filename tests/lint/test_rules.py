@@ -17,6 +17,8 @@ from tests.small_files.raw import header, page
 if TYPE_CHECKING:
     from igvm.launch.lint.loader_rule import LoaderRule
 
+pytestmark = pytest.mark.slow
+
 LOADERS = [loader.name for loader in loaders_named("all", tools=False)]
 RULES = {(rule.name, owners[0].name): (rule, owners) for rule, owners in all_rules()}
 each_rule = pytest.mark.parametrize(

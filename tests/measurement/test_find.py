@@ -21,6 +21,8 @@ from tests.small_files.built_guests import (
 )
 from tests.small_files.guests import CCA, SEV_ES, SNP, TDX, VBS
 
+pytestmark = pytest.mark.slow
+
 HASHES = igvm.KernelHashes.of(b"kernel", b"initrd", "console=ttyS0")
 
 
