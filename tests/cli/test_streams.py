@@ -61,7 +61,7 @@ def test_no_end_and_no_file(folder: Path, verb: str, name: str) -> None:
         result = run(*reading(verb, name), cwd=folder, stdin=zero)
     said = result.stdout + result.stderr
     assert b"magic is 0x00000000" in said
-    assert said.count(b"\n") < 6  # check ends with a line of what releases say
+    assert said.count(b"\n") < 5
     assert 3 == result.returncode
 
 

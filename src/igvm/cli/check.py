@@ -60,7 +60,8 @@ JUDGED_LOADER = LOADER._replace(
 
 
 JUDGED_VCPUS = VCPUS._replace(
-    help="How many vCPUs the machine has; one is assumed, and of several the most are judged."
+    help="How many vCPUs the guest has: QEMU's memory is judged for the most of several (one is "
+    "assumed), and an ID block for each (1 to 64)."
 )
 
 
@@ -285,6 +286,8 @@ def _check(
     except FormatError as error:
         if data.has_more and len(data.buffer) > START:
             raise  # what follows is not known, and a verdict is about a whole file
+        # The releases judge whole files, and of this one only the start was read.
+        verdicts = verdicts and not data.has_more
         return report.unreadable(error, data.buffer, rule_sets or ("spec",), verdicts=verdicts)
     with usage_errors():
         return judge(file)

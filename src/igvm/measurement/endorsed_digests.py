@@ -111,7 +111,8 @@ def endorsed_digests(
     that has another (SEV-SNP firmware ABI, SNP_LAUNCH_FINISH). The pages of a loader are taken as
     it loads them: no host mends those. Of loaders that measure a VMSA for each vCPU are tried
     1 to 64 vCPUs, or as many as the file has contexts, every processor that is known and, where
-    nothing else fits, the SEV_FEATURES that hosts turn on. The first 32 are compared.
+    nothing else fits, the SEV_FEATURES that hosts turn on: the likeliest first, up to 250,000
+    digests. The first 32 endorsements are compared.
 
     Args:
         file: an open file.
@@ -209,6 +210,8 @@ class _Comparison:
         self._not_compared: dict[str, str] = {}
         self._candidates: list[_Candidate] = []
         self._tried: list[str] = []
+        self._is_cut = False
+        """Whether families of VMSAs were left out, for want of work."""
 
     def measure(self, loaders: Iterable[Loader], hashes: KernelHashes | None) -> None:
         """Compare the digests of loaders that depend on the file alone; keep the others."""
@@ -278,6 +281,8 @@ class _Comparison:
             self._search(others, wanted, own)
             tails += others
         self._tried = _words(tails, wanted, cpu, sev_features, least)
+        if self._is_cut:
+            self._tried[-1] += " in their likeliest combinations"
 
     def _families(
         self, most: int, cpu: str | int | None, sev_features: int | None, *, is_as_in_file: bool
@@ -292,6 +297,7 @@ class _Comparison:
         for tail in tails:
             work += tail.cost
             if work > _MOST_WORK:
+                self._is_cut = True
                 break
             found.append(tail)
         return found

@@ -100,15 +100,7 @@ def _place(rule: LoaderRule) -> tuple[int, int]:
 def lint(
     file: IgvmFile, loader: str, *, machine: str | Machine | None = None, most: int = 100
 ) -> list[Finding]:
-    """What keeps `loader` from booting `file`, and what it ignores or changes.
-
-    An error says that the guest does not start, or that the loader crashes; a warning that
-    something in the file is ignored, changed or depends on luck. Every message ends with where
-    the fact was read. Of QEMU it is also judged whether the file's memory fits the regions of
-    `machine`: an error stands exactly where QEMU ends at the first boot, and a warning of the rule
-    `reset` where it ends at the first reset of the guest. Of other loaders, what depends on the
-    host alone, such as too little memory, is not known.
-    Of `reference` the verdict is that of `igvm.check` with the rules of its release.
+    """What keeps `loader` from booting `file`, by its plan: `igvm.lint` but for digests.
 
     Args:
         file: an open file.
